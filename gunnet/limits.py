@@ -1,0 +1,95 @@
+"""
+Every bound of the relay, by name.
+
+Each limit has a counter of what it refused or evicted (L{gunnet.counters.Counters}) and a test that
+reaches it. Sizes are bytes, times are milliseconds unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    The bounds of one relay. The defaults suit a relay with 1 GiB of memory.
+
+    @ivar message_bytes: one message; a larger one is answered with C{Message too big!} and skipped
+        (gun.js C{src/mesh.js}, where it is 90,000,000 UTF-16 units).
+    @ivar frame_bytes: one WebSocket frame; a larger one closes the link with code 1009
+        (the C{ws} package's default).
+    @ivar batch_messages: messages taken from one array frame; what is over is refused like a
+        message that is too big.
+    @ivar turn_messages: messages of one peer that are served in one turn, so that a long batch
+        does not keep the others waiting.
+    @ivar inbox_messages: messages of one peer that wait for their turn; beyond, reading pauses.
+    @ivar name_bytes: a soul or a key, as UTF-8.
+    @ivar put_cells: properties in one put.
+    @ivar id_units: characters of a message id; a longer one is treated as missing.
+    @ivar dup_ids: message ids remembered.
+    @ivar dup_ms: how long an id is remembered after it was last seen (gun.js C{src/dup.js}).
+    @ivar rtc_ids: ids whose acks carried WebRTC signalling.
+    @ivar rtc_ms: how long those stay routable after the last such ack.
+    @ivar ahead_ms: how far in the future a state may lie; beyond, the put is refused.
+    @ivar deferred_cells: properties with a future state that wait for their time.
+    @ivar deferred_bytes: the same, by their size.
+    @ivar pending_bytes: accepted values that wait for the commit; from half of it on, reading
+        pauses, and at the whole of it puts are refused.
+    @ivar cache_bytes: hot nodes kept in memory.
+    @ivar cache_node_bytes: the largest node kept there.
+    @ivar subscriptions: all subscriptions of all peers.
+    @ivar peer_subscriptions: subscriptions of one peer.
+    @ivar subscription_bytes: the names in all subscriptions together.
+    @ivar outbox_bytes: what one peer may have waiting; at more it is dropped.
+    @ivar offline_bytes: what waits for an upstream whose link is down; at more the oldest goes.
+    @ivar streams: long answers that one peer may have under way at once.
+    @ivar answer_bytes: roughly the size at which a long answer is cut into chunks.
+    @ivar lex_characters: the largest C{%} budget of a LEX get (gun.js C{lib/store.js}).
+    @ivar questions: gets that are being offered to other peers in turns.
+    @ivar question_peers: peers that one get is offered to; three each 25 ms, so that this many are asked
+        within the 9 s for which clients take answers.
+    @ivar upstream_souls: souls remembered as asked for, per upstream link.
+    @ivar late_acks: acks of others held back until the relay's own commit, per put.
+    @ivar pack_bytes: size at which an outgoing array frame is closed (gun.js C{src/mesh.js}).
+    @ivar broadcasts: messages of unknown kind that one peer may have forwarded per second.
+    @ivar peers: links at one time; a further one is refused.
+    @ivar memory_bytes: the graph kept by the memory store (C{--no-store}).
+    """
+
+    message_bytes: int = 10 * MIB
+    frame_bytes: int = 104_857_600
+    batch_messages: int = 50_000
+    turn_messages: int = 200
+    inbox_messages: int = 1_000
+    name_bytes: int = 4_096
+    put_cells: int = 50_000
+    id_units: int = 128
+    dup_ids: int = 200_000
+    dup_ms: float = 9_000.0
+    rtc_ids: int = 10_000
+    rtc_ms: float = 60_000.0
+    ahead_ms: float = 24 * 3600 * 1000.0
+    deferred_cells: int = 10_000
+    deferred_bytes: int = 16 * MIB
+    pending_bytes: int = 64 * MIB
+    cache_bytes: int = 32 * MIB
+    cache_node_bytes: int = 256 * 1024
+    subscriptions: int = 500_000
+    peer_subscriptions: int = 50_000
+    subscription_bytes: int = 64 * MIB
+    outbox_bytes: int = 16 * MIB
+    offline_bytes: int = 16 * MIB
+    streams: int = 100
+    answer_bytes: int = 150_000
+    lex_characters: int = 100_000
+    questions: int = 2_000
+    question_peers: int = 999
+    upstream_souls: int = 200_000
+    late_acks: int = 64
+    pack_bytes: int = 9_000
+    broadcasts: float = 10.0
+    peers: int = 20_000
+    memory_bytes: int = 256 * MIB

@@ -1,0 +1,35 @@
+"""
+What every transport gives the mesh: a link.
+
+WebSocket in and out, memory (and later multicast and WebRTC) all look like this; the mesh knows
+nothing else about them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """
+    One connection to one peer, as the mesh sees it. All calls come from the reactor thread.
+
+    @ivar name: how logs call this link, for example C{"ws 127.0.0.1:51724"}.
+    """
+
+    name: str
+
+    def send(self, frame: bytes) -> None:
+        """
+        Write one frame of UTF-8 JSON text. Never blocks and never raises; on a link that has gone
+        it does nothing.
+        """
+
+    def drop(self, reason: str) -> None:
+        """Close the link now; C{reason} (English, one line) goes to the log and, if it can, to the peer."""
+
+    def pause_reading(self) -> None:
+        """Take no more bytes from the peer until L{resume_reading}. May be called twice in a row."""
+
+    def resume_reading(self) -> None:
+        """Go on reading. May be called when nothing was paused."""

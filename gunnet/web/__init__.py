@@ -1,0 +1,1 @@
+"""What people and browsers see over plain HTTP."""
