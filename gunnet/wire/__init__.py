@@ -1,0 +1,1 @@
+"""What is said: messages, frames, ids and JavaScript's text."""

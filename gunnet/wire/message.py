@@ -1,0 +1,143 @@
+"""
+One message of GUN's mesh protocol (DAM), as it stands on the wire.
+
+Grammar: a frame is JSON text, one object or an array of objects (or of strings that hold one each)::
+
+    {"#": id, "@": id answered, "##": hash of put, "><": peers that have it,
+     "put": graph | "get": question | "dam": verb, "ok": …, "err": …, "%": …}
+
+Values that are only passed on stay JSON text (L{msgspec.Raw}); fields not named here are kept in the text
+of the message, which is what travels on when it is forwarded as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gunnet.wire import jstext
+
+NOTHING = msgspec.Raw()
+
+
+class Message(msgspec.Struct):
+    """
+    The fields that a relay acts on. Any JSON value may stand in any of them: nothing is checked yet.
+
+    @ivar id: C{#}, the message id.
+    @ivar re: C{@}, the id that this answers.
+    @ivar digest: C{##}, the hash of C{put}.
+    @ivar told: C{><}, comma-joined names of peers that already have the message.
+    @ivar put: JSON text, or L{NOTHING}; likewise C{get}, C{ok}, C{err}.
+    @ivar dam: the verb of a control message.
+    @ivar pid: the process id of the sender (verb C{?}).
+    @ivar trace: C{DBG}, timing stamps of debugging relays; never forwarded, like C{_} and C{$}.
+    @ivar private: C{NTS} or C{nts}: served, never forwarded (gun.js C{src/root.js}).
+    """
+
+    id: Any = msgspec.field(name="#", default=None)
+    re: Any = msgspec.field(name="@", default=None)
+    digest: Any = msgspec.field(name="##", default=None)
+    told: Any = msgspec.field(name="><", default=None)
+    put: msgspec.Raw = NOTHING
+    get: msgspec.Raw = NOTHING
+    ok: msgspec.Raw = NOTHING
+    err: msgspec.Raw = NOTHING
+    dam: Any = None
+    pid: Any = None
+    trace: msgspec.Raw = msgspec.field(name="DBG", default=NOTHING)
+    meta: msgspec.Raw = msgspec.field(name="_", default=NOTHING)
+    chain: msgspec.Raw = msgspec.field(name="$", default=NOTHING)
+    private: Any = msgspec.field(name="NTS", default=None)
+    private_too: Any = msgspec.field(name="nts", default=None)
+
+
+_ALIASES = {field.encode_name: field.name for field in msgspec.structs.fields(Message)}
+_RAW = {"put", "get", "ok", "err", "trace", "meta", "chain"}
+_LOCAL = ("_", "$", "DBG")
+_decode = msgspec.json.Decoder(Message).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def read(text: bytes) -> tuple[Message, bytes]:
+    """
+    Read one message.
+
+    @param text: JSON text that begins with C{{}.
+    @return: the message, and its text in a form that may be forwarded as it is.
+    @raise jstext.NotJSON: if JavaScript would not parse it.
+    """
+    try:
+        message = _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message, text = _read_slowly(text)
+    if message.trace or message.meta or message.chain:
+        text = rewrite(text, {})
+    return message, text
+
+
+def _read_slowly(text: bytes) -> tuple[Message, bytes]:
+    fields = jstext.parse_slowly(text)
+    if not isinstance(fields, dict):
+        raise jstext.NotJSON("not an object")
+    try:
+        values = {}
+        for name, value in fields.items():
+            attribute = _ALIASES.get(name)
+            if attribute is not None:
+                values[attribute] = msgspec.Raw(jstext.stringify(value)) if attribute in _RAW else value
+        return Message(**values), jstext.stringify(fields)
+    except ValueError as error:
+        raise jstext.NotJSON(str(error)) from None
+
+
+def rewrite(text: bytes, changes: dict[str, bytes]) -> bytes:
+    """
+    The message C{text} with some fields put in place of its own, unknown ones kept and private ones dropped.
+
+    @param changes: wire name to JSON text.
+    """
+    try:
+        fields: dict[str, Any] = dict(_decode_fields(text))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        fields = {name: jstext.stringify(value) for name, value in jstext.parse_slowly(text).items()}
+    for name in _LOCAL:
+        fields.pop(name, None)
+    fields.update(changes)
+    return (
+        b"{" + b",".join([jstext.string(name) + b":" + bytes(value) for name, value in fields.items()]) + b"}"
+    )
+
+
+def split(frame: bytes) -> list[bytes]:
+    """
+    The messages of one frame, each as JSON text that begins with C{{}; what is no message is left out
+    (gun.js C{src/mesh.js}, C{hear}).
+
+    @raise jstext.NotJSON: if the frame is an array that JavaScript would not parse.
+    """
+    first = frame[:1]
+    if first == b"{":
+        return [frame]
+    if first != b"[" or frame == b"[]":
+        return []
+    try:
+        items = [bytes(item) for item in _decode_items(frame)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            items = [jstext.stringify(item) for item in jstext.parse_slowly(frame)]
+        except ValueError as error:
+            raise jstext.NotJSON(str(error)) from None
+    texts = []
+    for item in items:
+        if item[:1] == b'"':
+            inner = jstext.parse(item)
+            try:
+                item = inner.encode("utf-8")
+            except UnicodeEncodeError:
+                continue
+        if item[:1] == b"{":
+            texts.append(item)
+    return texts
