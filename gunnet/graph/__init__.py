@@ -1,0 +1,1 @@
+"""What is known: values with their states, and how they merge."""

@@ -1,0 +1,166 @@
+"""
+Answers: the JSON text of C{put} for what a get asks, assembled from stored values, in chunks.
+
+Names stand in UTF-16 order at every depth, as in a relay with YSON (gun.js C{lib/yson.js}), because the
+hash (C{##}) is taken over exactly this text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gunnet.graph.ham import Cell
+from gunnet.graph.lex import Query, Span, cost
+from gunnet.graph.merge import Graph
+from gunnet.wire import jstext
+
+NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
+"""[(soul, [(key, cell), …]), …], both in order."""
+
+_CELL_OVERHEAD = 20
+
+
+def render(nodes: NodeCells) -> bytes:
+    """The JSON text of a C{put}. Names must be in order."""
+    texts = []
+    for soul, cells in nodes:
+        name = jstext.string(soul)
+        states = []
+        before: list[bytes] = []
+        after: list[bytes] = []
+        for key, (state, value) in cells:
+            quoted = jstext.string(key)
+            states.append(b"%b:%b" % (quoted, jstext.number(state).encode("ascii")))
+            (before if key < "_" else after).append(b"%b:%b" % (quoted, value))
+        meta = b'"_":{"#":%b,">":{%b}}' % (name, b",".join(states))
+        texts.append(b"%b:{%b}" % (name, b",".join([*before, meta, *after])))
+    return b"{%b}" % b",".join(texts)
+
+
+def client_hash(text: bytes) -> int:
+    """
+    The hash of a C{put} as a client without YSON would take it: names that look like array indexes first,
+    in order of numbers (gun.js C{src/mesh.js}, C{mesh.hash}).
+    """
+    return jstext.string_hash(jstext.stringify(_as_in_javascript(jstext.parse(text))))
+
+
+def _as_in_javascript(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    indexes = sorted([name for name in value if _is_index(name)], key=int)
+    others = sorted([name for name in value if not _is_index(name)], key=jstext.order_key)
+    return {name: _as_in_javascript(value[name]) for name in indexes + others}
+
+
+def _is_index(name: str) -> bool:
+    plain = name.isascii() and name.isdigit() and len(name) <= 10 and (name[0] != "0" or name == "0")
+    return plain and int(name) < 4294967295
+
+
+class Selection:
+    """
+    What a query selects, a chunk at a time. Between two chunks the graph may change: each chunk is what
+    stands at its time.
+    """
+
+    def __init__(self, graph: Graph, query: Query) -> None:
+        self._graph = graph
+        self._query = query
+        self._left = query.budget
+        self._after: tuple[str, str] | None = None
+        self.ended = False
+
+    def chunk(self, size: int) -> tuple[bytes, int] | None:
+        """
+        The next chunk, of roughly C{size} bytes at most (but one value at least).
+
+        @return: (the JSON text of C{put}, its hash); L{None} if nothing more is selected.
+        @raise gunnet.store.interface.StoreError: if the store can't be read.
+        """
+        query = self._query
+        if query.soul is not None:
+            if query.key is not None:
+                return self._one_cell(query.soul, query.key)
+            if query.is_whole_node and self._after is None:
+                return self._whole_node(query.soul, size)
+        if self.ended:
+            return None
+        return _with_hash(self._gather(size))
+
+    def _one_cell(self, soul: str, key: str) -> tuple[bytes, int] | None:
+        self.ended = True
+        cell = self._graph.known(soul, key)
+        return None if cell is None else _with_hash([(soul, [(key, cell)])])
+
+    def _whole_node(self, soul: str, size: int) -> tuple[bytes, int] | None:
+        node = self._graph.node(soul)
+        if node is not None:
+            if node.answer is not None:
+                self.ended = True
+                return node.answer
+            if node.size <= size:
+                self.ended = True
+                names = sorted(node.cells, key=jstext.order_key)
+                answer = _with_hash([(soul, [(name, node.cells[name]) for name in names])])
+                if answer is not None:
+                    self._graph.hot.remember_answer(soul, *answer)
+                return answer
+        gathered = self._gather(size)
+        answer = _with_hash(gathered)
+        if self.ended and answer is not None:
+            self._graph.hot.add(soul, dict(gathered[0][1]))
+            self._graph.hot.remember_answer(soul, *answer)
+        return answer
+
+    def _gather(self, size: int) -> NodeCells:
+        nodes: NodeCells = []
+        taken = 0
+        for soul, key, cell in self._stream():
+            if taken >= size and not self._query.reverse:
+                break
+            if not nodes or nodes[-1][0] != soul:
+                nodes.append((soul, []))
+            nodes[-1][1].append((key, cell))
+            taken += len(key) * 2 + len(cell[1]) + _CELL_OVERHEAD
+            self._after = (soul, key)
+            if self._left is not None:
+                self._left -= cost(cell[1]) or 1
+                if self._left <= 0:
+                    self.ended = True
+                    break
+        else:
+            self.ended = True
+        if self._query.reverse:
+            return [(soul, cells[::-1]) for soul, cells in reversed(nodes)]
+        return nodes
+
+    def _stream(self) -> Iterator[tuple[str, str, Cell]]:
+        """The selected cells that are still to come, in order, without regard to the budget."""
+        query = self._query
+        reverse = query.reverse
+        if query.soul is not None:
+            yield from self._cells(query.soul, query.keys, reverse)
+            return
+        souls = query.souls
+        if self._after is not None:
+            souls = Span(souls.prefix, self._after[0], souls.last)
+        for soul in self._graph.souls(souls, reverse=reverse):
+            yield from self._cells(soul, query.keys, reverse)
+
+    def _cells(self, soul: str, keys: Span, reverse: bool) -> Iterator[tuple[str, str, Cell]]:
+        after = self._after
+        if after is None or after[0] != soul:
+            for key, cell in self._graph.cells(soul, keys, reverse=reverse):
+                yield soul, key, cell
+            return
+        for key, cell in self._graph.cells(soul, Span(keys.prefix, after[1], keys.last), reverse=reverse):
+            if key != after[1]:
+                yield soul, key, cell
+
+
+def _with_hash(nodes: NodeCells) -> tuple[bytes, int] | None:
+    if not nodes:
+        return None
+    text = render(nodes)
+    return text, jstext.string_hash(text)

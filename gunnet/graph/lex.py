@@ -1,0 +1,149 @@
+"""
+LEX: which souls or keys a get asks for (gun.js C{lib/radisk.js}, C{lib/store.js}).
+
+A selector is plain text (exactly this name) or an object: C{=} exact, C{*} prefix, C{>} from and C{<} to
+(both inclusive), C{-} from the end. C{%} beside it is a budget in characters: a string costs its length,
+anything else nine, and names are taken until the sum has reached it.
+
+Where gun.js is wrong (a range relative to the prefix, souls with C{undefined} in front, no limit that is
+over 100,000), this does what was meant: prefix and range both hold, on the whole name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gunnet.limits import Limits
+from gunnet.wire.jstext import number, order_key, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """
+    A run of names in UTF-16 order: those that start with C{prefix} and lie between C{first} and C{last}.
+
+    @ivar first: the lowest name, inclusive, or L{None}.
+    @ivar last: the highest name, inclusive, or L{None}.
+    """
+
+    prefix: str = ""
+    first: str | None = None
+    last: str | None = None
+
+    def holds(self, name: str) -> bool:
+        """Whether C{name} is in the span."""
+        if not name.startswith(self.prefix):
+            return False
+        if self.first is None and self.last is None:
+            return True
+        place = order_key(name)
+        if self.first is not None and place < order_key(self.first):
+            return False
+        return self.last is None or place <= order_key(self.last)
+
+
+ALL = Span()
+"""Every name."""
+
+ONE = 0.0
+"""The budget that is reached by the first name: what a LEX without C{%} gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """
+    What a get asks for.
+
+    @ivar soul: the soul, or L{None} where C{souls} says which.
+    @ivar souls: the souls, if the question names no single one.
+    @ivar key: the one property asked for, or L{None} where C{keys} says which.
+    @ivar keys: the properties, if the question names no single one.
+    @ivar budget: in characters; L{None} for no limit.
+    @ivar reverse: whether the budget is spent from the end; without one there is no end to begin from.
+    """
+
+    soul: str | None
+    souls: Span = ALL
+    key: str | None = None
+    keys: Span = ALL
+    budget: float | None = None
+    reverse: bool = False
+
+    @property
+    def is_whole_node(self) -> bool:
+        """Whether it asks for all of one node."""
+        return self.soul is not None and self.key is None and self.keys == ALL and self.budget is None
+
+
+def cost(value: bytes) -> int:
+    """What a value (JSON text) takes of a budget: the length of a string in UTF-16 code units, else nine."""
+    if value[0] != 0x22:
+        return 9
+    if value.isascii() and b"\\" not in value:
+        return len(value) - 2
+    return len(str(parse(value)).encode("utf-16-le", "surrogatepass")) // 2
+
+
+def read_get(get: Any, limits: Limits) -> Query | None:
+    """
+    The question of a get.
+
+    @param get: the parsed C{get} of a message, whatever it is.
+    @return: L{None} if it names no soul that could exist: such a get is a miss.
+    """
+    if not isinstance(get, dict):
+        return None
+    soul = get.get("#")
+    reverse = bool(get.get("-"))
+    budget = _budget(get.get("%"), limits)
+    if isinstance(soul, dict):
+        span, exact, backwards = _span(soul)
+        if exact is None:
+            if not any(mark in soul for mark in "*><"):
+                return None
+            reverse = reverse or backwards
+            return Query(None, souls=span, budget=ONE if budget is None else budget, reverse=reverse)
+        soul = exact
+    if not isinstance(soul, str) or not soul:
+        return None
+    key = get.get(".")
+    if isinstance(key, str) and key:
+        return Query(soul, key=key)
+    if not isinstance(key, dict):
+        return Query(soul, budget=budget, reverse=reverse and budget is not None)
+    span, exact, backwards = _span(key)
+    if exact is not None:
+        return Query(soul, key=exact)
+    if budget is None and any(mark in key for mark in "*><"):
+        budget = ONE
+    return Query(soul, keys=span, budget=budget, reverse=(reverse or backwards) and budget is not None)
+
+
+def _span(lex: dict[str, Any]) -> tuple[Span, str | None, bool]:
+    """(the names between the bounds, the one name if it is exact, whether from the end)."""
+    exact = _operand(lex.get("="))
+    if exact and "*" not in lex:
+        return ALL, exact, False
+    span = Span(_operand(lex.get("*")) or "", _operand(lex.get(">")), _operand(lex.get("<")))
+    return span, None, bool(lex.get("-"))
+
+
+def _operand(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return number(value)
+    return None
+
+
+def _budget(value: Any, limits: Limits) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        return None
+    return float(min(value, limits.lex_characters))

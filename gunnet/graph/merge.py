@@ -1,0 +1,177 @@
+"""
+The graph as the relay knows it: what the store has, what waits for the store, and what is kept hot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gunnet.counters import Counters
+from gunnet.graph.cache import HotNode, HotNodes
+from gunnet.graph.ham import Cell
+from gunnet.graph.lex import ALL, Span
+from gunnet.limits import Limits
+from gunnet.store.interface import Store
+from gunnet.wire.jstext import order_key
+
+_CELL_BYTES = 300
+
+
+@dataclass(slots=True)
+class Batch:
+    """
+    Accepted cells that go to the store in one commit.
+
+    @ivar cells: (soul, key) to cell.
+    @ivar size: roughly what they take in memory, in bytes.
+    """
+
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, soul: str, key: str, cell: Cell) -> int:
+        """Put in a cell, over what is there. @return: the bytes by which this grew."""
+        before = self.cells.get((soul, key))
+        self.cells[(soul, key)] = cell
+        if before is None:
+            grown = _CELL_BYTES + len(soul) + len(key) + len(cell[1])
+        else:
+            grown = len(cell[1]) - len(before[1])
+        self.size += grown
+        return grown
+
+
+class Graph:
+    """
+    One consistent view. Reads see accepted cells at once; L{cut} hands them over to be committed and
+    L{settle} says how that went.
+
+    @ivar pending_bytes: what was accepted and is not settled.
+    """
+
+    def __init__(self, store: Store, limits: Limits, counters: Counters) -> None:
+        self._store = store
+        self._hot = HotNodes(limits, counters)
+        self._open = Batch()
+        self._waiting: dict[str, dict[str, tuple[Cell, Batch]]] = {}
+        self.pending_bytes = 0
+
+    @property
+    def hot(self) -> HotNodes:
+        """The nodes kept in memory."""
+        return self._hot
+
+    def known(self, soul: str, key: str) -> Cell | None:
+        """
+        The cell that stands now.
+
+        @raise gunnet.store.interface.StoreError: if the store can't be read.
+        """
+        node = self._hot.find(soul)
+        if node is not None:
+            return node.cells.get(key)
+        waiting = self._waiting.get(soul)
+        if waiting is not None:
+            entry = waiting.get(key)
+            if entry is not None:
+                return entry[0]
+        return self._store.cell(soul, key)
+
+    def take(self, soul: str, key: str, cell: Cell) -> None:
+        """Accept a cell: it is known from now on, and goes into the next batch."""
+        batch = self._open
+        self.pending_bytes += batch.add(soul, key, cell)
+        waiting = self._waiting.get(soul)
+        if waiting is None:
+            self._waiting[soul] = {key: (cell, batch)}
+        else:
+            waiting[key] = (cell, batch)
+        self._hot.update(soul, key, cell)
+
+    def confirm(self, soul: str, key: str) -> bool:
+        """
+        A write told us no more than is known. If that is not committed yet, it goes into the next batch
+        once more, so that an ack that waits for that batch is true whatever becomes of earlier ones.
+
+        @return: whether that was so.
+        """
+        entry = self._waiting.get(soul, {}).get(key)
+        if entry is None:
+            return False
+        if entry[1] is not self._open:
+            self.take(soul, key, entry[0])
+        return True
+
+    def cut(self) -> Batch | None:
+        """The cells accepted since the last call, to be committed; L{None} if there are none."""
+        batch = self._open
+        if not batch.cells:
+            return None
+        self._open = Batch()
+        return batch
+
+    def settle(self, batch: Batch, *, stored: bool) -> None:
+        """
+        A batch was committed, or was not. What was not stored is not known any more either.
+        """
+        if stored:
+            self._store.refresh()
+        self.pending_bytes -= batch.size
+        for soul, key in batch.cells:
+            waiting = self._waiting[soul]
+            if waiting[key][1] is batch:
+                del waiting[key]
+                if not waiting:
+                    del self._waiting[soul]
+                if not stored:
+                    self._hot.drop(soul)
+
+    def node(self, soul: str) -> HotNode | None:
+        """A whole node, if it is in memory."""
+        return self._hot.find(soul)
+
+    def cells(self, soul: str, span: Span = ALL, *, reverse: bool = False) -> Iterator[tuple[str, Cell]]:
+        """
+        The (key, cell) pairs of a soul, in order. Lazy; must not be held across a turn.
+
+        @raise gunnet.store.interface.StoreError: if the store can't be read.
+        """
+        kept = self._store.node(soul, span, reverse=reverse)
+        waiting = self._waiting.get(soul)
+        if waiting is None:
+            return kept
+        fresh = [(key, entry[0]) for key, entry in waiting.items() if span.holds(key)]
+        fresh.sort(key=lambda item: order_key(item[0]), reverse=reverse)
+        return _merge(kept, fresh, reverse=reverse)
+
+    def souls(self, span: Span, *, reverse: bool = False) -> Iterator[str]:
+        """The souls that have a cell, in order. Lazy; must not be held across a turn."""
+        fresh = [(soul, _NO_CELL) for soul in self._waiting if span.holds(soul)]
+        fresh.sort(key=lambda item: order_key(item[0]), reverse=reverse)
+        kept = ((soul, _NO_CELL) for soul in self._store.souls(span, reverse=reverse))
+        return (soul for soul, _ in _merge(kept, fresh, reverse=reverse))
+
+
+_NO_CELL: Cell = (0.0, b"")
+
+
+def _merge(
+    kept: Iterator[tuple[str, Cell]], fresh: list[tuple[str, Cell]], *, reverse: bool
+) -> Iterator[tuple[str, Cell]]:
+    """Two runs of (name, cell) as one, in order; where both have a name, C{fresh} counts."""
+    at = 0
+    for name, cell in kept:
+        place = order_key(name)
+        while at < len(fresh):
+            fresh_place = order_key(fresh[at][0])
+            if fresh_place == place or (fresh_place > place) is not reverse:
+                break
+            yield fresh[at]
+            at += 1
+        if at < len(fresh) and fresh[at][0] == name:
+            yield fresh[at]
+            at += 1
+        else:
+            yield name, cell
+    yield from fresh[at:]
