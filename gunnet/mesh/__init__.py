@@ -1,0 +1,1 @@
+"""Who hears it: peers, subscriptions, routes, and the core's front door."""

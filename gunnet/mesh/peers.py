@@ -1,0 +1,150 @@
+"""
+The table of peers, and what is said to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gunnet.counters import Counters
+from gunnet.limits import Limits
+from gunnet.mesh.peer import Peer
+from gunnet.transport.interface import Link
+from gunnet.wire import jstext
+
+_TOLD_CHARACTERS = 99
+"""How much of a C{><} gun.js reads (C{src/mesh.js}, C{hear})."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A link to be closed. @ivar reason: for the log, one line."""
+
+    link: Link
+    reason: str
+
+
+class Peers:
+    """
+    Who is there.
+
+    @ivar up: those whose link is up, by id, in the order in which they came.
+    @ivar upstreams: those that we dial, by url.
+    @ivar drops: links to be closed at the end of the turn.
+    """
+
+    def __init__(self, limits: Limits, counters: Counters, new_id: Callable[[], str]) -> None:
+        self._limits = limits
+        self._counters = counters
+        self.new_id = new_id
+        self.up: dict[str, Peer] = {}
+        self.upstreams: dict[str, Peer] = {}
+        self.drops: list[Drop] = []
+        self._talked_to: dict[str, Peer] = {}
+
+    @property
+    def near(self) -> int:
+        """How many peers are up: C{ok["/"]} in a put."""
+        return len(self.up)
+
+    def upstream(self, url: str) -> Peer:
+        """The peer at C{url}, which is away until L{join} is called for it."""
+        peer = self.upstreams.get(url)
+        if peer is None:
+            peer = self.upstreams[url] = Peer(self.new_id(), url)
+        return peer
+
+    def join(self, link: Link, peer: Peer | None) -> Peer | None:
+        """
+        A link is up.
+
+        @param peer: of an upstream, what L{upstream} gave.
+        @return: the peer; L{None} if there are too many.
+        """
+        if len(self.up) >= self._limits.peers:
+            self._counters.count("peers_refused")
+            return None
+        if peer is None:
+            peer = Peer(self.new_id())
+        peer.life.opened(link)
+        self.up[peer.id] = peer
+        if len(peer.outbox):
+            self._talked_to[peer.id] = peer
+        return peer
+
+    def leave(self, peer: Peer) -> None:
+        """The link of C{peer} is down."""
+        peer.life.lost()
+        self.up.pop(peer.id, None)
+        self._talked_to.pop(peer.id, None)
+
+    def drop(self, peer: Peer, reason: str) -> None:
+        """Close the link of C{peer} at the end of the turn, and serve it no more."""
+        if peer.up and peer.link is not None:
+            self._counters.count("peers_dropped")
+            self.drops.append(Drop(peer.link, reason))
+            peer.life.dropped()
+            self.up.pop(peer.id, None)
+            self._talked_to.pop(peer.id, None)
+
+    def say(self, peer: Peer, text: bytes) -> None:
+        """
+        Let one message (JSON text) go to C{peer} at the end of the turn. For an upstream that is away it
+        waits, in a bounded queue; for another peer that is away it is forgotten.
+        """
+        outbox = peer.outbox
+        if peer.up:
+            if not outbox.size:
+                self._talked_to[peer.id] = peer
+            outbox.add(text)
+            if outbox.size > self._limits.outbox_bytes:
+                self._counters.count("outbox_bytes_exceeded")
+                self.drop(peer, f"does not read: {outbox.size} bytes are waiting for it")
+        elif peer.url is not None:
+            outbox.add(text)
+            while outbox.size > self._limits.offline_bytes:
+                self._counters.count("offline_bytes_evicted")
+                outbox.drop_oldest()
+
+    def pause(self, peer: Peer) -> None:
+        """The transport of C{peer} takes no more for now."""
+        peer.paused = True
+
+    def resume(self, peer: Peer) -> None:
+        """The transport of C{peer} takes more."""
+        peer.paused = False
+        if peer.up and len(peer.outbox):
+            self._talked_to[peer.id] = peer
+
+    def frames(self) -> list[tuple[Link, list[bytes]]]:
+        """What is to be written now, in order, per link. Peers that are paused keep theirs."""
+        if not self._talked_to:
+            return []
+        written = []
+        for peer in self._talked_to.values():
+            if not peer.paused and peer.link is not None:
+                written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
+        self._talked_to.clear()
+        return written
+
+
+def told(peers: Iterable[Peer]) -> bytes:
+    """A C{><} that names C{peers}, as JSON text, as many as gun.js would read."""
+    names: list[str] = []
+    size = -1
+    for peer in peers:
+        name = peer.name
+        size += len(name) + 1
+        if size > _TOLD_CHARACTERS:
+            break
+        if "," not in name:
+            names.append(name)
+    return jstext.string(",".join(names))
+
+
+def read_told(value: object) -> frozenset[str]:
+    """The names in a C{><}, whatever it is."""
+    if not isinstance(value, str) or not value:
+        return frozenset()
+    return frozenset(value[:_TOLD_CHARACTERS].split(","))

@@ -1,0 +1,214 @@
+"""
+Serving puts: check, merge, tell, commit, and only then acknowledge (gun.js C{src/root.js}, C{put} and C{ham}).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gunnet.counters import Counters
+from gunnet.graph.deferred import Deferred
+from gunnet.graph.ham import Verdict, decide
+from gunnet.graph.merge import Batch, Graph
+from gunnet.graph.node import InvalidGraph, PutCell, PutRefused, read_put
+from gunnet.limits import Limits
+from gunnet.mesh.axe import Updates
+from gunnet.mesh.peer import Peer
+from gunnet.mesh.peers import Peers
+from gunnet.mesh.routes import Origin
+from gunnet.store.interface import StoreError
+from gunnet.wire.jstext import string
+
+NOT_STORED = "Error: The relay could not store this."
+BUSY = "Error: The relay is busy, too much is waiting to be stored."
+TOO_MANY_DEFERRED = "Error: Too many writes wait for a future state."
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What is to become durable. @ivar origins: the puts that are acknowledged then, one entry a part."""
+
+    batch: Batch
+    origins: list[Origin]
+
+
+class Puts:
+    """
+    Takes puts in, and answers them.
+
+    @ivar stuck: why the last commit failed, L{None} if it did not.
+    """
+
+    def __init__(
+        self, graph: Graph, peers: Peers, updates: Updates | None, limits: Limits, counters: Counters
+    ) -> None:
+        self._graph = graph
+        self._peers = peers
+        self._updates = updates
+        self._limits = limits
+        self._counters = counters
+        self._deferred: Deferred[Origin] = Deferred(limits)
+        self._waiting: list[Origin] = []
+        self.stuck: str | None = None
+
+    @property
+    def next_at(self) -> float | None:
+        """When a deferred write is due, milliseconds since 1970."""
+        return self._deferred.next_at
+
+    @property
+    def deferred(self) -> int:
+        """How many properties wait for their state."""
+        return len(self._deferred)
+
+    def serve(self, origin: Origin, put: bytes, asker: Peer | None, now: float) -> bool:
+        """
+        Take a put in, whole or not at all.
+
+        @param put: the JSON text of C{put}.
+        @param asker: whom the message goes to anyway, if it answers a get.
+        @param now: milliseconds since 1970.
+        @return: whether anything in it is news, now or later.
+        """
+        try:
+            cells = read_put(put, self._limits)
+            ahead = self._check_future(cells, now)
+            if self._graph.pending_bytes + len(put) > self._limits.pending_bytes:
+                self._counters.count("pending_bytes_refused")
+                raise PutRefused(BUSY)
+        except PutRefused as error:
+            self._counters.count("puts_refused")
+            self._fail(origin, str(error))
+            return False
+        self._counters.count("puts_served")
+        try:
+            news, must_wait = self._merge(cells, origin, asker, now)
+        except StoreError:
+            self._counters.count("store_reads_failed")
+            self._fail(origin, NOT_STORED)
+            return False
+        for cell in ahead:
+            self._deferred.add(cell, origin)
+        origin.parts = len(ahead) + must_wait
+        if must_wait:
+            self._waiting.append(origin)
+        elif not ahead:
+            self._done(origin)
+        return news or bool(ahead)
+
+    def _check_future(self, cells: list[PutCell], now: float) -> list[PutCell]:
+        """
+        The cells whose state is still to come.
+
+        @raise PutRefused: if they are too many or too far ahead.
+        """
+        ahead = [cell for cell in cells if cell[2] > now]
+        for soul, key, state, _ in ahead:
+            if state > now + self._limits.ahead_ms:
+                self._counters.count("ahead_ms_refused")
+                raise InvalidGraph(f" '{key[:9]}...' on '{soul[:9]}...' state too far ahead.")
+        if ahead and not self._deferred.has_room(ahead):
+            self._counters.count("deferred_refused")
+            raise PutRefused(TOO_MANY_DEFERRED)
+        return ahead
+
+    def _merge(
+        self, cells: list[PutCell], origin: Origin, asker: Peer | None, now: float
+    ) -> tuple[bool, bool]:
+        """
+        Let each cell stand or fall. Everything is read before anything is taken.
+
+        @return: (whether anything is news, whether the ack must wait for a commit).
+        @raise StoreError: nothing was taken.
+        """
+        graph = self._graph
+        updates = self._updates
+        news = must_wait = False
+        known = [graph.known(soul, key) for soul, key, _, _ in cells]
+        for (soul, key, state, value), standing in zip(cells, known, strict=True):
+            verdict = decide(state, value, standing, now)
+            if verdict is Verdict.TAKE:
+                cell = (state, value)
+                graph.take(soul, key, cell)
+                if updates is not None:
+                    updates.note(soul, key, cell, origin, asker)
+                news = must_wait = True
+            elif verdict is Verdict.KEEP and graph.confirm(soul, key):
+                must_wait = True
+        return news, must_wait
+
+    def run_deferred(self, now: float) -> None:
+        """Take in the writes whose time has come."""
+        while (due := self._deferred.pop_due(now)) is not None:
+            cell, origin = due
+            try:
+                _, must_wait = self._merge([cell], origin, None, now)
+            except StoreError:
+                self._counters.count("store_reads_failed")
+                self._fail(origin, NOT_STORED)
+                continue
+            if must_wait:
+                self._waiting.append(origin)
+            else:
+                self._finish_part(origin)
+
+    def cut(self) -> Commit | None:
+        """What is to be committed now; L{None} if there is nothing."""
+        batch = self._graph.cut()
+        if batch is None:
+            return None
+        origins, self._waiting = self._waiting, []
+        return Commit(batch, origins)
+
+    def settle(self, commit: Commit, error: str | None) -> None:
+        """
+        A commit has ended.
+
+        @param error: why nothing of it was stored; L{None} if all of it is durable.
+        """
+        self.stuck = error
+        self._graph.settle(commit.batch, stored=error is None)
+        if error is None:
+            self._counters.count("commits_done")
+            self._counters.count("cells_stored", len(commit.batch.cells))
+            for origin in commit.origins:
+                self._finish_part(origin)
+        else:
+            self._counters.count("commits_failed")
+            for origin in commit.origins:
+                self._fail(origin, NOT_STORED)
+
+    def late_ack(self, origin: Origin, text: bytes) -> None:
+        """
+        Another peer acknowledged C{origin}. An ack is a promise, so it is passed on after our own.
+        """
+        if origin.parts <= 0 or origin.failed:
+            self._peers.say(origin.peer, text)
+        elif len(origin.late) < self._limits.late_acks:
+            origin.late.append(text)
+        else:
+            self._counters.count("late_acks_evicted")
+
+    def _finish_part(self, origin: Origin) -> None:
+        origin.parts -= 1
+        if origin.parts <= 0:
+            self._done(origin)
+
+    def _done(self, origin: Origin) -> None:
+        origin.parts = 0
+        if not origin.failed:
+            self._answer(origin, b'"ok":true')
+            for text in origin.late:
+                self._peers.say(origin.peer, text)
+            origin.late.clear()
+
+    def _fail(self, origin: Origin, error: str) -> None:
+        if not origin.failed:
+            origin.failed = True
+            self._answer(origin, b'"err":%b' % string(error))
+            origin.late.clear()
+
+    def _answer(self, origin: Origin, result: bytes) -> None:
+        self._peers.say(
+            origin.peer, b'{"#":"%b","@":%b,%b}' % (self._peers.new_id().encode(), string(origin.id), result)
+        )
