@@ -1,0 +1,200 @@
+"""
+The shell around the core: carries out what the relay asks, once per turn of the reactor.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from gunnet.mesh.peer import Peer
+from gunnet.mesh.puts import Commit
+from gunnet.mesh.relay import Relay
+from gunnet.store.interface import Cell
+from gunnet.transport.interface import Link
+
+
+_AFTER_FAULT_MS = 100.0
+
+
+class Writer(Protocol):
+    """Makes cells durable: L{gunnet.store.writer.StoreWriter}."""
+
+    def commit(self, cells: list[tuple[str, str, Cell]]) -> Deferred[None]:
+        """Write all or nothing. Fires when it is durable, fails with L{gunnet.store.interface.StoreError}."""
+
+
+class MeshService(Service):
+    """
+    Drives one L{Relay}. Transports tell it what they hear; a turn later it writes what comes of it.
+
+    @ivar relay: the core.
+    """
+
+    name = "mesh"
+    _log = Logger()
+
+    def __init__(self, relay: Relay, writer: Writer, reactor: IReactorTime) -> None:
+        self.relay = relay
+        self._writer = writer
+        self._reactor = reactor
+        self._next: IDelayedCall | None = None
+        self._next_at = 0.0
+        self._commit: Deferred[None] | None = None
+        self._turning = False
+        self._again = False
+
+    def _now(self) -> float:
+        return self._reactor.seconds() * 1000
+
+    # What transports call
+
+    def dial(self, url: str) -> Peer:
+        """The peer to be dialled at C{url}. It outlives its links; what is said to it meanwhile waits."""
+        return self.relay.upstream(url)
+
+    def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
+        """
+        A link is open.
+
+        @param peer: for a link that we dialled, what L{dial} gave.
+        @return: whose it is; L{None} if it is refused, and to be closed by the caller.
+        """
+        met = self.relay.meet(link, peer)
+        self._soon()
+        return met
+
+    def hear(self, peer: Peer, frame: bytes) -> None:
+        """One frame of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else."""
+        try:
+            self.relay.hear(peer, frame, self._now())
+        except Exception:
+            self._fault(peer, "on a frame")
+        self._soon()
+
+    def hear_oversized(self, peer: Peer) -> None:
+        """A message over C{limits.message_bytes} was skipped by the transport."""
+        self.relay.hear_oversized(peer)
+        self._soon()
+
+    def pause(self, peer: Peer) -> None:
+        """The transport's buffer is full."""
+        self.relay.pause(peer)
+
+    def resume(self, peer: Peer) -> None:
+        """It has drained."""
+        self.relay.resume(peer)
+        self._soon()
+
+    def lose(self, peer: Peer, reason: str) -> None:
+        """The link of C{peer} is gone: once for each L{meet}."""
+        self._log.debug("lost {peer}: {reason}", peer=peer.name, reason=reason)
+        self.relay.lose(peer)
+        self._soon()
+
+    def _fault(self, peer: Peer, where: str) -> None:
+        self.relay.counters.count("faults")
+        self._log.failure("the relay failed {where} of {peer}", where=where, peer=peer.name)
+        self.relay.drop(peer, "internal error")
+
+    # Turns
+
+    def _soon(self) -> None:
+        if self._turning:
+            self._again = True
+        else:
+            self._call_at(self._now())
+
+    def _call_at(self, at: float) -> None:
+        """See to it that a turn comes at C{at} (milliseconds since 1970), or earlier."""
+        if self._next is not None:
+            if self._next_at <= at:
+                return
+            self._next.cancel()
+        self._next_at = at
+        self._next = self._reactor.callLater(max(0.0, (at - self._now()) / 1000), self._turn)
+
+    def _turn(self) -> None:
+        self._next = None
+        self._turning = True
+        self._again = False
+        try:
+            again_at = self._carry_out()
+        except Exception:
+            self.relay.counters.count("faults")
+            self._log.failure("the relay failed in a turn")
+            again_at = self._now() + _AFTER_FAULT_MS
+        self._turning = False
+        if self._again:
+            again_at = self._now()
+        if again_at is not None:
+            self._call_at(again_at)
+
+    def _carry_out(self) -> float | None:
+        now = self._now()
+        for peer in self.relay.waiting():
+            try:
+                self.relay.serve_waiting(peer, now)
+            except Exception:
+                self._fault(peer, "on what waited")
+        turn = self.relay.turn(now)
+        for link in turn.hold:
+            link.pause_reading()
+        for link, frames in turn.frames:
+            for frame in frames:
+                link.send(frame)
+        for drop in turn.drops:
+            self._log.info("dropping {peer}: {reason}", peer=drop.link.name, reason=drop.reason)
+            drop.link.drop(drop.reason)
+        for link in turn.release:
+            link.resume_reading()
+        if turn.commit is not None:
+            self._begin(turn.commit)
+        return turn.again_at
+
+    def _begin(self, commit: Commit) -> None:
+        cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
+        self._commit = self._writer.commit(cells)
+        self._commit.addCallbacks(lambda _: None, self._why)
+        self._commit.addCallback(lambda error: self._settled(commit, error))
+
+    def _why(self, failure: Failure) -> str:
+        error = failure.getErrorMessage()
+        self._log.error("could not store: {error}", error=error)
+        return error
+
+    def _settled(self, commit: Commit, error: str | None) -> None:
+        self._commit = None
+        self.relay.settled(commit, error)
+        self._soon()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Do the last turns, until all that was accepted is committed and acknowledged.
+
+        @return: fires then.
+        """
+        super().stopService()
+        return self._drain()
+
+    def _drain(self) -> Deferred[None]:
+        self._again = True
+        while self._again and self._commit is None:
+            self._forget_next()
+            self._turn()
+        self._forget_next()
+        if self._commit is None:
+            return succeed(None)
+        drained: Deferred[None] = Deferred()
+        self._commit.addCallback(lambda _: self._drain().chainDeferred(drained))
+        return drained
+
+    def _forget_next(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
