@@ -1,5 +1,35 @@
 """
 gunnet: a network node for GUN, the decentralised realtime graph.
+
+Data walks through these rooms in one direction and comes out the other side::
+
+    bytes -transport-> frames -wire-> messages -dup-> fresh -ham,graph-> changes
+    bytes <-transport- frames <-outbox,wire- deliveries <-axe--------------------+
+                                       disk <-store (commit)-> acks <------------+
+
+The core decides. It reads no clock, throws no dice and opens nothing:
+
+  - L{gunnet.limits}: every bound, by name; L{gunnet.counters}: what was refused, evicted or went wrong.
+  - L{gunnet.wire}: what is said. C{message} (the envelope, frames), C{jstext} (numbers, strings and text order
+    exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
+  - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart), C{lex}
+    (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes from the
+    future), C{answer} (answers assembled from stored text).
+  - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things), C{outbox}
+    (packing), C{axe} (subscriptions and updates), C{puts}, C{gets}, C{forward} (acks and answers on their way
+    back), C{routes} (what is kept for that), C{relay} (the front door).
+
+The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
+
+The shell carries it out, on Twisted:
+
+  - L{gunnet.transport}: how it moves. C{websocket} in and out; C{memory}.
+  - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread.
+  - L{gunnet.web}: what is seen over plain HTTP.
+  - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
+  - L{gunnet.settings}, L{gunnet.service}: what a relay is told, and its list of parts.
+  - C{gunnet.tap}, C{gunnet.cli}: the command line; the only place that names a reactor.
+  - L{gunnet.testing}: test doubles, for you too.
 """
 
 __version__ = "0.1.0"

@@ -143,25 +143,31 @@ class MeshService(Service):
             except Exception:
                 self._fault(peer, "on what waited")
         turn = self.relay.turn(now)
+        if turn.commit is not None:
+            self._begin(turn.commit)
         for link in turn.hold:
             link.pause_reading()
         for link, frames in turn.frames:
-            for frame in frames:
-                link.send(frame)
+            try:
+                for frame in frames:
+                    link.send(frame)
+            except Exception:
+                self.relay.counters.count("faults")
+                self._log.failure("could not write to {link}", link=link.name)
+                link.drop("internal error")
         for drop in turn.drops:
             self._log.info("dropping {peer}: {reason}", peer=drop.link.name, reason=drop.reason)
             drop.link.drop(drop.reason)
         for link in turn.release:
             link.resume_reading()
-        if turn.commit is not None:
-            self._begin(turn.commit)
         return turn.again_at
 
     def _begin(self, commit: Commit) -> None:
         cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
-        self._commit = self._writer.commit(cells)
-        self._commit.addCallbacks(lambda _: None, self._why)
-        self._commit.addCallback(lambda error: self._settled(commit, error))
+        self._commit = done = self._writer.commit(cells)
+        done.addCallbacks(lambda _: None, self._why)
+        done.addCallback(lambda error: self._settled(commit, error))
+        done.addErrback(lambda failure: self._log.failure("the relay failed after a commit", failure))
 
     def _why(self, failure: Failure) -> str:
         error = failure.getErrorMessage()

@@ -78,14 +78,14 @@ class Selection:
         @return: (the JSON text of C{put}, its hash); L{None} if nothing more is selected.
         @raise gunnet.store.interface.StoreError: if the store can't be read.
         """
+        if self.ended:
+            return None
         query = self._query
         if query.soul is not None:
             if query.key is not None:
                 return self._one_cell(query.soul, query.key)
             if query.is_whole_node and self._after is None:
                 return self._whole_node(query.soul, size)
-        if self.ended:
-            return None
         return _with_hash(self._gather(size))
 
     def _one_cell(self, soul: str, key: str) -> tuple[bytes, int] | None:

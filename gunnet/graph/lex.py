@@ -11,7 +11,6 @@ over 100,000), this does what was meant: prefix and range both hold, on the whol
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +33,9 @@ class Span:
 
     def holds(self, name: str) -> bool:
         """Whether C{name} is in the span."""
-        if not name.startswith(self.prefix):
-            return False
-        if self.first is None and self.last is None:
-            return True
         place = order_key(name)
+        if not place.startswith(order_key(self.prefix)):
+            return False
         if self.first is not None and place < order_key(self.first):
             return False
         return self.last is None or place <= order_key(self.last)
@@ -133,8 +130,11 @@ def _span(lex: dict[str, Any]) -> tuple[Span, str | None, bool]:
 def _operand(value: Any) -> str | None:
     if isinstance(value, str):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return number(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return number(value)
+        except ValueError:
+            return None
     return None
 
 

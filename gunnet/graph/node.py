@@ -48,14 +48,14 @@ def read_put(text: bytes, limits: Limits) -> list[PutCell]:
     """
     try:
         cells = _read_fast(text)
-    except (msgspec.DecodeError, ValueError, LookupError):
+    except (msgspec.DecodeError, ValueError, LookupError, RecursionError):
         cells = _read_slowly(text)
     if len(cells) > limits.put_cells:
         raise InvalidGraph(f" {len(cells)} properties in one put, limit {limits.put_cells}.")
     for soul, key, _state, _value in cells:
         if not key:
             raise InvalidGraph(f"{_cut(key)}on{_cut(soul)}0 length key!")
-        if len(soul) + len(key) > limits.name_bytes // 3:
+        if len(soul) + len(key) > limits.name_bytes // 4:
             _check_lengths(soul, key, limits)
     return cells
 
@@ -150,7 +150,11 @@ def _finite(state: Any) -> float | None:
 
 def _cut(value: Any) -> str:
     """The first nine characters of what JavaScript makes of C{value} as text, in quotes."""
-    return f" '{_as_text(value)[:9]}...' "
+    try:
+        text = _as_text(value)
+    except RecursionError:
+        text = ""
+    return f" '{text[:9]}...' "
 
 
 def _as_text(value: Any) -> str:

@@ -132,7 +132,8 @@ class Forward:
     def other(self, peer: Peer, message: Message, text: bytes, now: float) -> None:
         """A message of a kind that only its applications know goes to everybody else, at a bounded rate."""
         fields = jstext.parse(text)
-        if not [name for name in fields if name not in ("#", "><", "NTS", "nts")] or message.private:
+        private = message.private or message.private_too
+        if private or not [name for name in fields if name not in ("#", "><", "NTS", "nts")]:
             self._counters.count("messages_empty")
         elif not peer.may_broadcast(now, self._limits.broadcasts):
             self._counters.count("broadcasts_refused")

@@ -48,15 +48,21 @@ class Gets:
         self,
         graph: Graph,
         peers: Peers,
-        subscriptions: Subscriptions | None,
+        subscriptions: Subscriptions,
         limits: Limits,
         counters: Counters,
+        *,
+        axe: bool,
     ) -> None:
+        """
+        @param axe: whether questions go to those who may know; else they go to everybody.
+        """
         self._graph = graph
         self._peers = peers
         self._subscriptions = subscriptions
         self._limits = limits
         self._counters = counters
+        self._axe = axe
         self._unfinished: dict[str, Peer] = {}
         self._offers: deque[Offer] = deque()
         self._resyncs: dict[str, list[tuple[str, str | None]]] = {}
@@ -85,14 +91,14 @@ class Gets:
         if query is None or message.private or message.private_too:
             return
         seen = read_told(message.told)
-        if self._subscriptions is None or query.soul is None:
+        if not self._axe or query.soul is None:
             self._flood(question, text, seen)
         else:
             self._route(question, query, text, seen, answered, now)
 
     def _subscribe(self, peer: Peer, query: Query) -> None:
         soul = query.soul
-        if self._subscriptions is not None and soul is not None:
+        if soul is not None:
             if len(soul) + len(query.key or "") <= self._limits.name_bytes:
                 self._subscriptions.add(peer, soul, query.key)
 
@@ -236,7 +242,7 @@ class Gets:
 
     def _holders(self, query: Query) -> Iterable[Peer]:
         """All peers, those that are subscribed to the soul first."""
-        if self._subscriptions is not None and query.soul is not None:
+        if query.soul is not None:
             yield from self._subscriptions.to_soul(query.soul)
         yield from self._peers.up.values()
 
@@ -263,7 +269,7 @@ class Gets:
 
     def resync(self, upstream: Peer) -> None:
         """The link to an upstream is up: ask it, bit by bit, for all that our peers are subscribed to."""
-        if self._subscriptions is not None and len(self._subscriptions):
+        if len(self._subscriptions):
             self._resyncs[upstream.id] = self._subscriptions.names()
             self._unfinished[upstream.id] = upstream
 

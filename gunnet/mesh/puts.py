@@ -166,8 +166,12 @@ class Puts:
 
         @param error: why nothing of it was stored; L{None} if all of it is durable.
         """
+        try:
+            self._graph.settle(commit.batch, stored=error is None)
+        except StoreError as unreadable:
+            error = str(unreadable)
+            self._graph.settle(commit.batch, stored=False)
         self.stuck = error
-        self._graph.settle(commit.batch, stored=error is None)
         if error is None:
             self._counters.count("commits_done")
             self._counters.count("cells_stored", len(commit.batch.cells))
@@ -184,6 +188,8 @@ class Puts:
         """
         if origin.parts <= 0 or origin.failed:
             self._peers.say(origin.peer, text)
+        elif origin.late is None:
+            origin.late = [text]
         elif len(origin.late) < self._limits.late_acks:
             origin.late.append(text)
         else:
@@ -198,15 +204,15 @@ class Puts:
         origin.parts = 0
         if not origin.failed:
             self._answer(origin, b'"ok":true')
-            for text in origin.late:
+            for text in origin.late or ():
                 self._peers.say(origin.peer, text)
-            origin.late.clear()
+            origin.late = None
 
     def _fail(self, origin: Origin, error: str) -> None:
         if not origin.failed:
             origin.failed = True
             self._answer(origin, b'"err":%b' % string(error))
-            origin.late.clear()
+            origin.late = None
 
     def _answer(self, origin: Origin, result: bytes) -> None:
         self._peers.say(

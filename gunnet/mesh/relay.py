@@ -30,7 +30,7 @@ from gunnet.transport.interface import Link
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
 from gunnet.wire.ids import id_source
-from gunnet.wire.message import Message, read, split
+from gunnet.wire.message import Message, read, rewrite, split
 
 TOO_BIG = "Message too big!"
 NOT_JSON = "DAM JSON parse error."
@@ -87,12 +87,12 @@ class Relay:
         self._dup: Dup[Route] = Dup(limits, counters)
         self._graph = Graph(store, limits, counters)
         self._peers = Peers(limits, counters, self._new_id)
-        self._subscriptions = Subscriptions(limits, counters) if axe else None
-        self._updates = None
-        if self._subscriptions is not None:
-            self._updates = Updates(self._peers, self._subscriptions, self._dup, limits, counters)
+        self._subscriptions = Subscriptions(limits, counters)
+        self._updates = (
+            Updates(self._peers, self._subscriptions, self._dup, limits, counters) if axe else None
+        )
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
-        self._gets = Gets(self._graph, self._peers, self._subscriptions, limits, counters)
+        self._gets = Gets(self._graph, self._peers, self._subscriptions, limits, counters, axe=axe)
         self._forward = Forward(self._peers, self._puts, self._gets, self._dup, limits, counters)
         self._crowded: dict[str, Peer] = {}
         self._committing = False
@@ -126,8 +126,7 @@ class Relay:
 
     def lose(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
-        if self._subscriptions is not None:
-            self._subscriptions.forget(peer)
+        self._subscriptions.forget(peer)
         self._crowded.pop(peer.id, None)
         self._gets.forget(peer)
         self._peers.leave(peer)
@@ -168,7 +167,7 @@ class Relay:
             self.counters.count("batch_messages_refused", len(texts) - self.limits.batch_messages)
             del texts[self.limits.batch_messages :]
             self._complain(peer, TOO_BIG)
-        if len(texts) == 1 and not peer.inbox and len(peer.streams) < self.limits.streams:
+        if len(texts) == 1 and not peer.inbox and self._can_answer(peer):
             self._hear_message(peer, texts[0], now)
         elif texts:
             peer.inbox.extend(texts)
@@ -205,6 +204,7 @@ class Relay:
         message_id = message.id
         if type(message_id) is not str or not 0 < len(message_id) <= self.limits.id_units:
             message_id = message.id = self._new_id()
+            text = rewrite(text, {"#": jstext.string(message_id)})
         elif self._dup.renew(message_id) is not None:
             counters.count("messages_duplicate")
             return
@@ -300,8 +300,9 @@ class Relay:
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
-        crowded = [peer for peer in self._crowded.values() if self._can_serve(peer)]
-        return crowded + [peer for peer in self._gets.waiting() if peer.id not in self._crowded]
+        waiting = {peer.id: peer for peer in self._crowded.values() if peer.inbox and self._can_serve(peer)}
+        waiting.update((peer.id, peer) for peer in self._gets.waiting())
+        return list(waiting.values())
 
     def serve_waiting(self, peer: Peer, now: float) -> None:
         """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn for each."""
@@ -334,7 +335,11 @@ class Relay:
         return min([at for at in times if at is not None], default=None)
 
     def _can_serve(self, peer: Peer) -> bool:
-        return len(peer.streams) < self.limits.streams and not self._pressed
+        return self._can_answer(peer) and not self._pressed
+
+    def _can_answer(self, peer: Peer) -> bool:
+        """Whether there is room for answers to C{peer}; one that asks faster than it reads must wait."""
+        return len(peer.streams) < self.limits.streams and peer.outbox.size <= self.limits.outbox_bytes // 2
 
     # Reading and not reading
 
@@ -370,7 +375,7 @@ class Relay:
             "ok": self._puts.stuck is None,
             "pid": self.pid,
             "peers": self._peers.near,
-            "subscriptions": 0 if self._subscriptions is None else len(self._subscriptions),
+            "subscriptions": len(self._subscriptions),
             "ids": len(self._dup),
             "hot_nodes": len(self._graph.hot),
             "pending_bytes": self._graph.pending_bytes,

@@ -4,7 +4,7 @@ The ways back: what the id memory keeps of a message, so that what answers it fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gunnet.graph.lex import Query
 from gunnet.mesh.peer import Peer
@@ -24,7 +24,7 @@ class Origin:
     id: str
     parts: int = 1
     failed: bool = False
-    late: list[bytes] = field(default_factory=list)
+    late: list[bytes] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -57,26 +57,27 @@ class Dup(Generic[Entry]):
                 if entry is None and (self._pinned or self._pinned_old):
                     entry = self._pinned.get(name) or self._pinned_old.get(name)
             if entry is not None:
-                self._young[name] = entry
+                self.remember(name, entry)
         return entry
 
     def remember(self, name: str, entry: Entry) -> None:
         """Remember an id, in place of what was known of it."""
         self._young[name] = entry
-        if len(self._young) > self._limits.dup_ids // 3:
+        if len(self._young) >= self._limits.dup_ids // 3:
             self._counters.count("dup_ids_evicted", len(self._old))
             self._shift()
 
     def pin(self, name: str, entry: Entry) -> None:
         """Remember an id for longer."""
         self._pinned[name] = entry
-        if len(self._pinned) > self._limits.rtc_ids // 2:
+        if len(self._pinned) >= self._limits.rtc_ids // 2:
             self._counters.count("rtc_ids_evicted", len(self._pinned_old))
             self._pinned_old, self._pinned = self._pinned, {}
 
     def pass_time(self, now: float) -> None:
         """
-        Forget what is old.
+        Forget what is old: to be called at L{next_at}, and after each turn that brought something. What was
+        remembered since the last call counts as seen now, however long ago that call was.
 
         @param now: in milliseconds.
         """
@@ -86,12 +87,9 @@ class Dup(Generic[Entry]):
         half = self._limits.dup_ms / 2
         if self._turns_at is None:
             self._turns_at = now + half
-        for _ in range(3):
-            if now < self._turns_at:
-                return
+        elif now >= self._turns_at:
             self._shift()
-            self._turns_at += half
-        self._turns_at = max(self._turns_at, now + half)
+            self._turns_at = now + half
 
     @property
     def next_at(self) -> float | None:

@@ -122,8 +122,15 @@ def stringify(value: Any, *, sort: bool = False) -> bytes:
     C{value} (of L{parse}) as C{JSON.stringify} writes it.
 
     @param sort: order the keys of objects by UTF-16 code unit, as a relay does (gun.js C{lib/yson.js}).
-    @raise ValueError: for a number that is not finite.
+    @raise ValueError: for a number that is not finite, and for what is nested too deeply.
     """
+    try:
+        return _stringify(value, sort)
+    except RecursionError:
+        raise NotJSON("nested too deeply") from None
+
+
+def _stringify(value: Any, sort: bool) -> bytes:
     if value is None:
         return b"null"
     if value is True:
@@ -135,9 +142,9 @@ def stringify(value: Any, *, sort: bool = False) -> bytes:
     if isinstance(value, (int, float)):
         return number(value).encode("ascii")
     if isinstance(value, list):
-        return b"[" + b",".join([stringify(item, sort=sort) for item in value]) + b"]"
+        return b"[" + b",".join([_stringify(item, sort) for item in value]) + b"]"
     items = sorted(value.items(), key=lambda item: order_key(item[0])) if sort else value.items()
-    return b"{" + b",".join([string(name) + b":" + stringify(item, sort=sort) for name, item in items]) + b"}"
+    return b"{" + b",".join([string(name) + b":" + _stringify(item, sort) for name, item in items]) + b"}"
 
 
 def parse(text: bytes) -> Any:

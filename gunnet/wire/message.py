@@ -101,7 +101,7 @@ def rewrite(text: bytes, changes: dict[str, bytes]) -> bytes:
     """
     try:
         fields: dict[str, Any] = dict(_decode_fields(text))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         fields = {name: jstext.stringify(value) for name, value in jstext.parse_slowly(text).items()}
     for name in _LOCAL:
         fields.pop(name, None)
