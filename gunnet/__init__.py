@@ -10,14 +10,14 @@ Data walks through these rooms in one direction and comes out the other side::
 The core decides. It reads no clock, throws no dice and opens nothing:
 
   - L{gunnet.limits}: every bound, by name; L{gunnet.counters}: what was refused, evicted or went wrong.
-  - L{gunnet.wire}: what is said. C{message} (the envelope, frames), C{jstext} (numbers, strings and text order
-    exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
-  - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart), C{lex}
-    (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes from the
-    future), C{answer} (answers assembled from stored text).
-  - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things), C{outbox}
-    (packing), C{axe} (subscriptions and updates), C{puts}, C{gets}, C{forward} (acks and answers on their way
-    back), C{routes} (what is kept for that), C{relay} (the front door).
+  - L{gunnet.wire}: what is said. C{message} (the envelope, frames), C{jstext} (numbers, strings and text
+    order exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
+  - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart),
+    C{lex} (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes
+    from the future), C{answer} (answers assembled from stored text).
+  - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
+    C{outbox} (packing), C{axe} (subscriptions and updates), C{puts}, C{gets}, C{forward} (acks and answers on
+    their way back), C{routes} (what is kept for that), C{relay} (the front door).
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 

@@ -23,9 +23,10 @@ class Limits:
         (the C{ws} package's default).
     @ivar batch_messages: messages taken from one array frame; what is over is refused like a
         message that is too big.
-    @ivar turn_messages: messages of one peer that are served in one turn, so that a long batch
-        does not keep the others waiting.
-    @ivar inbox_messages: messages of one peer that wait for their turn; beyond, reading pauses.
+    @ivar turn_messages: messages of one frame that are served at once, and of one peer's inbox that are
+        served in one turn, so that a long batch does not keep the others waiting.
+    @ivar inbox_messages: messages of one peer that wait for their turn; beyond, or when they are larger
+        than C{message_bytes} together, reading pauses.
     @ivar name_bytes: a soul or a key, as UTF-8.
     @ivar put_cells: properties in one put.
     @ivar id_units: characters of a message id; a longer one is treated as missing.

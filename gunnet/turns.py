@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,7 +17,6 @@ from gunnet.mesh.puts import Commit
 from gunnet.mesh.relay import Relay
 from gunnet.store.interface import Cell
 from gunnet.transport.interface import Link
-
 
 _AFTER_FAULT_MS = 100.0
 
@@ -164,10 +163,10 @@ class MeshService(Service):
 
     def _begin(self, commit: Commit) -> None:
         cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
-        self._commit = done = self._writer.commit(cells)
+        self._commit = done = maybeDeferred(self._writer.commit, cells)
         done.addCallbacks(lambda _: None, self._why)
         done.addCallback(lambda error: self._settled(commit, error))
-        done.addErrback(lambda failure: self._log.failure("the relay failed after a commit", failure))
+        done.addErrback(self._unsettled)
 
     def _why(self, failure: Failure) -> str:
         error = failure.getErrorMessage()
@@ -177,6 +176,11 @@ class MeshService(Service):
     def _settled(self, commit: Commit, error: str | None) -> None:
         self._commit = None
         self.relay.settled(commit, error)
+        self._soon()
+
+    def _unsettled(self, failure: Failure) -> None:
+        self.relay.counters.count("faults")
+        self._log.failure("the relay failed after a commit", failure)
         self._soon()
 
     def stopService(self) -> Deferred[None]:

@@ -1,5 +1,6 @@
 """
-Writes whose state lies in the future wait here for their time (gun.js C{src/root.js}, where each has a timer).
+Writes whose state lies in the future wait here for their time (in gun.js, C{src/root.js},
+each has a timer).
 """
 
 from __future__ import annotations

@@ -20,14 +20,22 @@ PutCell = tuple[str, str, float, bytes]
 
 
 class PutRefused(ValueError):
-    """A put that is not taken in; C{str()} of it is the C{err} for its sender."""
+    """
+    A put that is not taken in; C{str()} of it is the C{err} for its sender.
+
+    @ivar counter: the limit that it met counts there; L{None} if it met none.
+    """
+
+    def __init__(self, text: str, counter: str | None = None) -> None:
+        super().__init__(text)
+        self.counter = counter
 
 
 class InvalidGraph(PutRefused):
     """A put that breaks the rules."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__("Error: Invalid graph!" + text)
+    def __init__(self, text: str, counter: str | None = None) -> None:
+        super().__init__("Error: Invalid graph!" + text, counter)
 
 
 class _Meta(msgspec.Struct):
@@ -51,7 +59,8 @@ def read_put(text: bytes, limits: Limits) -> list[PutCell]:
     except (msgspec.DecodeError, ValueError, LookupError, RecursionError):
         cells = _read_slowly(text)
     if len(cells) > limits.put_cells:
-        raise InvalidGraph(f" {len(cells)} properties in one put, limit {limits.put_cells}.")
+        excess = f" {len(cells)} properties in one put, limit {limits.put_cells}."
+        raise InvalidGraph(excess, "put_cells_refused")
     for soul, key, _state, _value in cells:
         if not key:
             raise InvalidGraph(f"{_cut(key)}on{_cut(soul)}0 length key!")
@@ -61,7 +70,7 @@ def read_put(text: bytes, limits: Limits) -> list[PutCell]:
 
 
 def _read_fast(text: bytes) -> list[PutCell]:
-    """The cells of a put without faults. Anything odd is an error of some kind, for the slow way to explain."""
+    """The cells of a put without faults. Anything odd is an error, for the slow way to explain."""
     cells = []
     for soul, node in _decode_nodes(text).items():
         meta = _decode_meta(node.pop("_"))
@@ -174,4 +183,5 @@ def _check_lengths(soul: str, key: str, limits: Limits) -> None:
     for name in (soul, key):
         size = len(name.encode("utf-8", "surrogatepass"))
         if size > limits.name_bytes:
-            raise InvalidGraph(f"{_cut(key)}on{_cut(soul)}name of {size} bytes, limit {limits.name_bytes}.")
+            excess = f"{_cut(key)}on{_cut(soul)}name of {size} bytes, limit {limits.name_bytes}."
+            raise InvalidGraph(excess, "name_bytes_refused")

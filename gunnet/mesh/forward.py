@@ -32,7 +32,7 @@ class Forward:
         self._counters = counters
 
     def asker(self, message: Message, digest: str | None) -> Peer | None:
-        """Whom a message with a C{put} answers: L{None} if nobody, or somebody who has that answer already."""
+        """Whom a message with a C{put} answers: L{None} if nobody, or one who has that answer already."""
         if message.re is None:
             return None
         route = self._dup.renew(message.re)

@@ -1,5 +1,6 @@
 """
-Serving gets: subscribe, answer from what is known, and ask others (gun.js C{src/root.js} C{get}, C{lib/axe.js}).
+Serving gets: subscribe, answer from what is known, and ask others (gun.js C{src/root.js},
+C{get}, and C{lib/axe.js}).
 """
 
 from __future__ import annotations
@@ -98,9 +99,8 @@ class Gets:
 
     def _subscribe(self, peer: Peer, query: Query) -> None:
         soul = query.soul
-        if soul is not None:
-            if len(soul) + len(query.key or "") <= self._limits.name_bytes:
-                self._subscriptions.add(peer, soul, query.key)
+        if soul is not None and len(soul) + len(query.key or "") <= self._limits.name_bytes:
+            self._subscriptions.add(peer, soul, query.key)
 
     def answered_by(self, peer: Peer, question: Question) -> None:
         """C{peer} gave data for C{question}: it is subscribed to the same, as with gun.js."""
@@ -149,7 +149,7 @@ class Gets:
 
     def waiting(self) -> list[Peer]:
         """The peers to which there is more to say than fitted into one turn."""
-        return [peer for peer in self._unfinished.values() if not peer.paused]
+        return [peer for peer in self._unfinished.values() if peer.up and not peer.paused]
 
     def continue_with(self, peer: Peer) -> None:
         """Say some more to C{peer}: the next chunk of its oldest long answer, or questions after a resync."""
@@ -225,7 +225,7 @@ class Gets:
             self._counters.count("questions_evicted")
             self._offers.popleft()
         candidates = [peer for peer in self._holders(query) if peer.url is None]
-        self._run_offer(Offer(question, text, _others(candidates, question.peer, seen, self._limits)), now)
+        self._run_offer(Offer(question, text, self._others(candidates, question.peer, seen)), now)
 
     def _must_ask(self, upstream: Peer, query: Query) -> bool:
         """Whether C{upstream} does not keep us up to date about C{query} over this link."""
@@ -245,6 +245,16 @@ class Gets:
         if query.soul is not None:
             yield from self._subscriptions.to_soul(query.soul)
         yield from self._peers.up.values()
+
+    def _others(self, candidates: Iterable[Peer], asker: Peer, seen: frozenset[str]) -> deque[Peer]:
+        chosen: dict[Peer, None] = {}
+        for peer in candidates:
+            if peer is not asker and not peer.is_named_in(seen):
+                if len(chosen) >= self._limits.question_peers:
+                    self._counters.count("question_peers_exceeded")
+                    break
+                chosen[peer] = None
+        return deque(chosen)
 
     def run_offers(self, now: float) -> None:
         """Offer questions on whose turn has come."""
@@ -305,16 +315,6 @@ class Offer:
         self.text = text
         self.candidates = candidates
         self.at = 0.0
-
-
-def _others(candidates: Iterable[Peer], asker: Peer, seen: frozenset[str], limits: Limits) -> deque[Peer]:
-    chosen: dict[Peer, None] = {}
-    for peer in candidates:
-        if peer is not asker and not peer.is_named_in(seen):
-            chosen[peer] = None
-            if len(chosen) >= limits.question_peers:
-                break
-    return deque(chosen)
 
 
 def _forwarded(question: Question, text: bytes, peers: list[Peer]) -> bytes:

@@ -1,5 +1,6 @@
 """
-Serving puts: check, merge, tell, commit, and only then acknowledge (gun.js C{src/root.js}, C{put} and C{ham}).
+Serving puts: check, merge, tell, commit, and only then acknowledge (gun.js C{src/root.js}, C{put}
+and C{ham}).
 """
 
 from __future__ import annotations
@@ -74,10 +75,11 @@ class Puts:
             cells = read_put(put, self._limits)
             ahead = self._check_future(cells, now)
             if self._graph.pending_bytes + len(put) > self._limits.pending_bytes:
-                self._counters.count("pending_bytes_refused")
-                raise PutRefused(BUSY)
+                raise PutRefused(BUSY, "pending_bytes_refused")
         except PutRefused as error:
             self._counters.count("puts_refused")
+            if error.counter is not None:
+                self._counters.count(error.counter)
             self._fail(origin, str(error))
             return False
         self._counters.count("puts_served")
@@ -105,11 +107,10 @@ class Puts:
         ahead = [cell for cell in cells if cell[2] > now]
         for soul, key, state, _ in ahead:
             if state > now + self._limits.ahead_ms:
-                self._counters.count("ahead_ms_refused")
-                raise InvalidGraph(f" '{key[:9]}...' on '{soul[:9]}...' state too far ahead.")
+                late = f" '{key[:9]}...' on '{soul[:9]}...' state too far ahead."
+                raise InvalidGraph(late, "ahead_ms_refused")
         if ahead and not self._deferred.has_room(ahead):
-            self._counters.count("deferred_refused")
-            raise PutRefused(TOO_MANY_DEFERRED)
+            raise PutRefused(TOO_MANY_DEFERRED, "deferred_refused")
         return ahead
 
     def _merge(
@@ -146,11 +147,14 @@ class Puts:
             except StoreError:
                 self._counters.count("store_reads_failed")
                 self._fail(origin, NOT_STORED)
-                continue
-            if must_wait:
-                self._waiting.append(origin)
+            except Exception:
+                self._fail(origin, NOT_STORED)
+                raise
             else:
-                self._finish_part(origin)
+                if must_wait:
+                    self._waiting.append(origin)
+                else:
+                    self._finish_part(origin)
 
     def cut(self) -> Commit | None:
         """What is to be committed now; L{None} if there is nothing."""

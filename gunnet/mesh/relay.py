@@ -103,7 +103,7 @@ class Relay:
     # Links
 
     def upstream(self, url: str) -> Peer:
-        """The peer that is dialled at C{url}; it outlives its links, and what is said to it meanwhile waits."""
+        """The peer that is dialled at C{url}; it outlives its links, what is said to it meanwhile waits."""
         return self._peers.upstream(url)
 
     def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
@@ -170,10 +170,13 @@ class Relay:
         if len(texts) == 1 and not peer.inbox and self._can_answer(peer):
             self._hear_message(peer, texts[0], now)
         elif texts:
+            if len(peer.streams) >= self.limits.streams:
+                self.counters.count("streams_exceeded")
             peer.inbox.extend(texts)
             self._crowded[peer.id] = peer
             self._serve_inbox(peer, now)
-            if len(peer.inbox) > self.limits.inbox_messages:
+            waiting = len(peer.inbox)
+            if waiting > self.limits.inbox_messages or sum(map(len, peer.inbox)) > self.limits.message_bytes:
                 self.counters.count("inbox_messages_exceeded")
                 self._hold_back(peer)
 
@@ -203,6 +206,7 @@ class Relay:
         counters.count("messages_heard")
         message_id = message.id
         if type(message_id) is not str or not 0 < len(message_id) <= self.limits.id_units:
+            counters.count("ids_replaced")
             message_id = message.id = self._new_id()
             text = rewrite(text, {"#": jstext.string(message_id)})
         elif self._dup.renew(message_id) is not None:
@@ -211,12 +215,15 @@ class Relay:
         if type(message.re) is not str:
             message.re = None
         digest = _digest(message.digest)
-        if digest is not None and (message.re is not None or message.get) and message.dam is None:
-            if self._is_known_answer((message.re or message_id) + digest, peer):
-                return
+        if digest is not None and self._is_known_answer(message, message_id, digest, peer):
+            return
         self._dispatch(peer, message, text, message_id, digest, now)
 
-    def _is_known_answer(self, name: str, peer: Peer) -> bool:
+    def _is_known_answer(self, message: Message, message_id: str, digest: str, peer: Peer) -> bool:
+        """Whether somebody gave the same answer to the same question before."""
+        if message.dam is not None or not (message.re is not None or message.get):
+            return False
+        name = (message.re or message_id) + digest
         if self._dup.renew(name) is not None:
             self.counters.count("answers_duplicate")
             return True
@@ -300,12 +307,11 @@ class Relay:
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
-        waiting = {peer.id: peer for peer in self._crowded.values() if peer.inbox and self._can_serve(peer)}
-        waiting.update((peer.id, peer) for peer in self._gets.waiting())
-        return list(waiting.values())
+        crowded = [peer for peer in self._crowded.values() if peer.inbox and self._can_serve(peer)]
+        return list({peer.id: peer for peer in crowded + self._gets.waiting()}.values())
 
     def serve_waiting(self, peer: Peer, now: float) -> None:
-        """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn for each."""
+        """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn."""
         self._gets.continue_with(peer)
         if peer.inbox:
             self._serve_inbox(peer, now)

@@ -25,7 +25,8 @@ class Store(Protocol):
     """
     The narrow waist between the graph and where it is kept. Reads come from the reactor thread and
     see every commit that had ended at the last L{refresh}; they raise L{StoreError} when the disk fails.
-    L{commit} is called from one other thread at a time when L{blocking} is true, else from the reactor thread.
+    L{commit} is called from one other thread at a time when L{blocking} is true, else from the reactor
+    thread.
 
     @ivar blocking: whether L{commit} waits for a disk.
     @ivar place: where the data is, for people (a path, or C{"memory"}).

@@ -1,0 +1,132 @@
+"""
+Tests for L{gunnet.mesh.puts}: writes whose state is still to come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gunnet.limits import Limits
+from gunnet.mesh.puts import NOT_STORED, TOO_MANY_DEFERRED
+from gunnet.store.interface import Cell, StoreError
+from gunnet.store.memory import MemoryStore
+from gunnet.testing import Conversation, put
+from tests.mesh.test_puts import outcomes, value_of
+
+
+def _unreadable(self: MemoryStore, soul: str, key: str) -> Cell | None:
+    raise StoreError("a bad sector")
+
+
+class FutureTests(SynchronousTestCase):
+    """Writes whose state is still to come."""
+
+    def setUp(self) -> None:
+        """A writer and a subscriber."""
+        self.talk = Conversation()
+        self.a, self.b = self.talk.connect("a"), self.talk.connect("b")
+        self.b.say({"#": "sub", "get": {"#": "s"}})
+        self.b.take()
+        self.now = self.talk.now
+
+    def test_waits_for_its_time(self) -> None:
+        """It is neither read, pushed nor acknowledged before its state, and all of that then."""
+        self.a.say(put("p1", "s", {"x": 1}, self.now + 1_000))
+        self.talk.advance(999)
+        self.assertEqual(([], []), (outcomes(self.a, "p1"), self.b.take()))
+        self.assertIsNone(value_of(self.talk, "s", "x"))
+        self.talk.advance(2)
+        self.assertEqual([True], outcomes(self.a, "p1"))
+        self.assertEqual(1, self.b.take()[-1]["put"]["s"]["x"])
+
+    def test_one_ack(self) -> None:
+        """A put of several times is acknowledged once, when its last part is stored."""
+        message = put("p1", "s", {"now": 1, "soon": 2, "later": 3}, self.now)
+        message["put"]["s"]["_"][">"].update(soon=self.now + 500, later=self.now + 900)
+        self.a.say(message)
+        self.assertEqual(1, value_of(self.talk, "s", "now"))
+        self.talk.advance(600)
+        self.assertEqual(([], 2), (outcomes(self.a, "p1"), value_of(self.talk, "s", "soon")))
+        self.talk.writer.holding = True
+        self.talk.advance(301)
+        self.assertEqual([], outcomes(self.a, "p1"))
+        self.talk.writer.release()
+        self.talk.settle()
+        self.assertEqual([True], outcomes(self.a, "p1"))
+
+    def test_unreadable_store(self) -> None:
+        """If what stands can't be read when its time comes, the writer is told then."""
+        talk = Conversation()
+        a = talk.connect("a")
+        now = talk.now
+        a.say(put("p1", "s", {"x": 1}, now + 500))
+        self.patch(MemoryStore, "cell", _unreadable)
+        talk.advance(600)
+        self.assertEqual(([NOT_STORED], 1), (outcomes(a, "p1"), talk.counters["store_reads_failed"]))
+        self.assertEqual(0, talk.counters["faults"])
+
+    def test_overtaken(self) -> None:
+        """One that is older than what stands when its time comes is acknowledged, and changes nothing."""
+        self.a.say(put("p1", "s", {"x": "early"}, self.now + 500))
+        self.a.say(put("p2", "s", {"x": "late"}, self.now + 400))
+        self.talk.advance(600)
+        self.a.say(put("p3", "s", {"y": 1}, self.now + 700))
+        self.a.say(put("p4", "s", {"y": 2}, self.now + 600))
+        self.talk.advance(101)
+        self.assertEqual([[True]] * 4, [outcomes(self.a, f"p{number}") for number in (1, 2, 3, 4)])
+        self.assertEqual(("early", 1), (value_of(self.talk, "s", "x"), value_of(self.talk, "s", "y")))
+
+    def test_err_once(self) -> None:
+        """If several parts can't be stored there is one err, and no ok after it."""
+        message = put("p1", "s", {"now": 1, "soon": 2, "later": 3}, self.now)
+        message["put"]["s"]["_"][">"].update(soon=self.now + 500, later=self.now + 900)
+        self.talk.writer.error = "broken"
+        self.a.say(message)
+        self.talk.advance(600)
+        self.talk.writer.error = None
+        self.talk.advance(600)
+        self.assertEqual([NOT_STORED], outcomes(self.a, "p1"))
+
+    def test_ahead_ms(self) -> None:
+        """A state further ahead than the bound is refused, with all that came with it."""
+        talk = Conversation(limits=Limits(ahead_ms=1_000.0))
+        a = talk.connect("a")
+        message = put("p1", "s", {"x": 1, "y": 1}, talk.now)
+        message["put"]["s"]["_"][">"]["y"] = talk.now + 1_001
+        a.say(message)
+        a.say(put("p2", "s", {"z": 1}, talk.now + 1_000))
+        self.assertIn("too far ahead", outcomes(a, "p1")[0])
+        self.assertEqual((1, 1), (talk.counters["ahead_ms_refused"], talk.relay.health()["deferred"]))
+        talk.advance(2_000)
+        self.assertEqual(([True], None), (outcomes(a, "p2"), value_of(talk, "s", "x")))
+
+    def refused(self, limits: Limits, values: dict[str, Any]) -> None:
+        """Of two puts from the future one fits."""
+        talk = Conversation(limits=limits)
+        a = talk.connect("a")
+        a.say(put("p1", "s", values, talk.now + 500))
+        a.say(put("p2", "t", values, talk.now + 500))
+        self.assertEqual([TOO_MANY_DEFERRED], outcomes(a, "p2"))
+        self.assertEqual(1, talk.counters["deferred_refused"])
+        talk.advance(500)
+        self.assertEqual([True], outcomes(a, "p1"))
+        a.say(put("p3", "t", values, talk.now + 500))
+        talk.advance(500)
+        self.assertEqual([True], outcomes(a, "p3"))
+
+    def test_deferred_cells(self) -> None:
+        """So many of them may wait."""
+        self.refused(Limits(deferred_cells=3), {"x": 1, "y": 1})
+
+    def test_deferred_bytes(self) -> None:
+        """So much of them may wait."""
+        self.refused(Limits(deferred_bytes=1_500), {"x": "x" * 1_000})
+
+    def test_flood_passes_on_at_once(self) -> None:
+        """With AXE off the others get it at once, and wait themselves."""
+        talk = Conversation(axe=False)
+        a, b = talk.connect("a"), talk.connect("b")
+        a.say(put("p1", "s", {"x": 1}, talk.now + 500))
+        self.assertEqual("p1", b.heard[-1]["#"])

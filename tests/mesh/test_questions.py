@@ -1,0 +1,330 @@
+"""
+Tests for L{gunnet.mesh.gets}: questions that are passed on, and what comes of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gunnet.limits import Limits
+from gunnet.store.interface import StoreError
+from gunnet.store.memory import MemoryStore
+from gunnet.testing import Client, Conversation, Message, put
+
+URL = "ws://upstream/gun"
+
+
+def get(message_id: str, soul: str, key: Any = None, **fields: Any) -> Message:
+    """A get of a node, or of a property of it."""
+    return {"#": message_id, "get": {"#": soul} if key is None else {"#": soul, ".": key}, **fields}
+
+
+def questions(client: Client) -> list[str]:
+    """The ids of the gets that came since the last look."""
+    return [message["#"] for message in client.take() if "get" in message]
+
+
+class BrokenStore(MemoryStore):
+    """Can't be read."""
+
+    def node(self, soul: str, *args: Any, **fields: Any) -> Any:
+        """Fail."""
+        raise StoreError("a bad sector")
+
+
+class OfferTests(SynchronousTestCase):
+    """With AXE, a question we can't answer is offered to others in turns."""
+
+    def setUp(self) -> None:
+        """An asker and eight others."""
+        self.meet(Limits())
+
+    def meet(self, limits: Limits) -> None:
+        """Begin anew with other bounds."""
+        self.talk = Conversation(limits=limits)
+        self.asker = self.talk.connect("asker", pid="pidAsker")
+        self.others = [self.talk.connect(f"p{number}", pid=f"pid{number}") for number in range(8)]
+
+    def asked(self) -> list[int]:
+        """Who was asked since the last look."""
+        return [number for number, other in enumerate(self.others) if questions(other)]
+
+    def test_turns(self) -> None:
+        """Three at once, then three each 25 ms, until all were asked; nobody twice, the asker never."""
+        self.asker.say(get("g", "s"))
+        self.assertEqual([{"#", "@"}], [set(answer) for answer in self.asker.answers("g")])
+        asked = [self.asked()]
+        for _ in range(4):
+            self.talk.advance(25.01)
+            asked.append(self.asked())
+        self.assertEqual([[0, 1, 2], [3, 4, 5], [6, 7], [], []], asked)
+        self.assertEqual([], questions(self.asker))
+
+    def test_subscribers_first(self) -> None:
+        """Those who asked for the soul before are the likeliest to have it."""
+        for number in (7, 5):
+            self.others[number].say(get(f"s{number}", "s"))
+        self.talk.advance(1_000)
+        self.asked()
+        self.asker.say(get("g", "s"))
+        self.assertEqual([0, 5, 7], self.asked())
+
+    def test_stopped_by_an_answer(self) -> None:
+        """When somebody has answered with data nobody else is asked."""
+        self.asker.say(get("g", "s"))
+        self.asked()
+        self.others[1].say(put("a", "s", {"x": 1}, self.talk.now, **{"@": "g", "##": 5}))
+        self.talk.advance(100)
+        self.assertEqual([], self.asked())
+
+    def test_not_stopped_by_a_miss(self) -> None:
+        """That one has nothing does not say that others have nothing."""
+        self.asker.say(get("g", "s"))
+        self.asked()
+        self.others[1].say({"#": "a", "@": "g"})
+        self.talk.advance(25.01)
+        self.assertEqual([3, 4, 5], self.asked())
+
+    def test_hit(self) -> None:
+        """What we can answer is asked of nobody."""
+        self.others[0].say(put("p", "s", {"x": 1}, self.talk.now))
+        self.asker.say(get("g", "s"))
+        self.talk.advance(100)
+        self.assertEqual([], self.asked())
+
+    def test_told(self) -> None:
+        """Whoever has the question already, by C{><}, is not asked; whom it goes to is told."""
+        self.asker.say(get("g", "s", **{"><": "pid1,pid2"}))
+        (question,) = [message for message in self.others[0].take() if "get" in message]
+        self.assertEqual("pidAsker,pid0,pid3,pid4", question["><"])
+        self.talk.advance(100)
+        self.assertEqual([3, 4, 5, 6, 7], self.asked())
+
+    def test_who_left(self) -> None:
+        """Whoever leaves meanwhile is passed over; if the asker leaves it does no harm."""
+        self.asker.say(get("g", "s"))
+        self.asked()
+        self.others[3].close()
+        self.asker.close()
+        self.talk.advance(25.01)
+        self.assertNotIn(3, self.asked())
+        self.talk.advance(1_000)
+
+    def test_private(self) -> None:
+        """A question marked C{NTS} or C{nts} is answered and goes no further."""
+        for name in ("NTS", "nts"):
+            self.asker.say(get(f"g{name}", f"s{name}", **{name: 1}))
+            self.assertEqual(1, len(self.asker.answers(f"g{name}")))
+        self.talk.advance(100)
+        self.assertEqual([], self.asked())
+
+    def test_no_soul(self) -> None:
+        """What nothing could answer is asked of nobody; a range of souls of all at once."""
+        self.asker.say({"#": "g1", "get": {"#": 5}})
+        self.assertEqual([], self.asked())
+        self.asker.say({"#": "g2", "get": {"#": {"*": "s"}, "%": 100}})
+        self.assertEqual(list(range(8)), self.asked())
+
+    def test_unknown_fields_go_along(self) -> None:
+        """A question goes on with all its fields but the private ones, and keeps its id."""
+        self.asker.say(get("g", "s", zeta={"b": [1, None]}, DBG=1, _=2))
+        (question,) = [message for message in self.others[0].take() if "get" in message]
+        question.pop("><")
+        self.assertEqual(get("g", "s", zeta={"b": [1, None]}), question)
+
+    def test_questions(self) -> None:
+        """Of too many questions under way the oldest are given up, counted; all were answered already."""
+        self.meet(Limits(questions=2))
+        for number in range(4):
+            self.asker.say(get(f"g{number}", f"s{number}"))
+        self.assertEqual(2, self.talk.counters["questions_evicted"])
+        self.asked()
+        self.talk.advance(25.01)
+        self.assertEqual({"s2", "s3"}, {m["get"]["#"] for m in self.others[3].heard if "get" in m})
+
+    def test_question_peers(self) -> None:
+        """A question is offered to no more peers than the bound."""
+        self.meet(Limits(question_peers=4))
+        self.asker.say(get("g", "s"))
+        self.talk.advance(1_000)
+        self.assertEqual([0, 1, 2, 3], self.asked())
+        self.assertEqual(1, self.talk.counters["question_peers_exceeded"])
+
+
+class AnswerFromOthersTests(SynchronousTestCase):
+    """What the others say."""
+
+    def setUp(self) -> None:
+        """An asker, and one that has data."""
+        self.begin(axe=True)
+
+    def begin(self, *, axe: bool) -> None:
+        """Begin in one of the two modes."""
+        self.talk = Conversation(axe=axe)
+        self.asker, self.holder = self.talk.connect("asker"), self.talk.connect("holder")
+
+    def test_merged_stored_passed_on(self) -> None:
+        """An answer is stored, acknowledged, and goes to the asker under its own id; then it is ours."""
+        for axe in (True, False):
+            self.begin(axe=axe)
+            self.asker.say(get("g", "s"))
+            self.holder.say(put("a", "s", {"x": 1}, self.talk.now, **{"@": "g", "##": 5, "more": [1]}))
+            answer = self.asker.answers("g")[-1]
+            self.assertEqual(
+                ("a", 5, [1], 1), (answer["#"], answer["##"], answer["more"], answer["put"]["s"]["x"])
+            )
+            self.assertNotIn("><", answer)
+            self.assertEqual(True, self.holder.answers("a")[0]["ok"])
+            self.assertEqual(1, len(self.talk.writer.commits))
+            self.holder.say(get("h", "s"))
+            self.assertEqual(1, self.holder.answers("h")[0]["put"]["s"]["x"])
+
+    def test_same_hash(self) -> None:
+        """An answer with the hash that the asker has, or was given, is merged and goes no further."""
+        self.asker.say(get("g1", "s", **{"##": 5}))
+        self.holder.say(put("a1", "s", {"x": 1}, self.talk.now, **{"@": "g1", "##": 5}))
+        self.assertEqual([], [answer for answer in self.asker.answers("g1") if "put" in answer])
+        self.asker.say(get("g2", "t"))
+        self.holder.say(put("a2", "t", {"x": 1}, self.talk.now, **{"@": "g2", "##": 6}))
+        self.holder.say(put("a3", "t", {"x": 1}, self.talk.now, **{"@": "g2", "##": 6}))
+        self.assertEqual(["a2"], [answer["#"] for answer in self.asker.answers("g2") if "put" in answer])
+
+    def test_other_hash(self) -> None:
+        """Answers that differ are all passed on."""
+        self.asker.say(get("g", "s"))
+        self.holder.say(put("a1", "s", {"x": 1}, self.talk.now, **{"@": "g", "##": 5}))
+        self.holder.say(put("a2", "s", {"x": 2}, self.talk.now, **{"@": "g", "##": 6}))
+        self.assertEqual(["a1", "a2"], [answer["#"] for answer in self.asker.answers("g") if "put" in answer])
+
+    def test_not_found(self) -> None:
+        """That others have nothing either is passed on until there was data, and not after."""
+        self.asker.say(get("g", "s"))
+        self.holder.say({"#": "n1", "@": "g"})
+        self.holder.say(put("a", "s", {"x": 1}, self.talk.now, **{"@": "g", "##": 5}))
+        self.holder.say({"#": "n2", "@": "g"})
+        self.assertEqual(["n1", "a"], [answer["#"] for answer in self.asker.answers("g")][1:])
+
+    def test_err(self) -> None:
+        """An error or an ok for a question is passed on at any time."""
+        self.asker.say(get("g", "s"))
+        self.holder.say(put("a", "s", {"x": 1}, self.talk.now, **{"@": "g", "##": 5}))
+        self.holder.say({"#": "e", "@": "g", "err": "no"})
+        self.assertEqual("no", self.asker.answers("g")[-1]["err"])
+
+    def test_invalid(self) -> None:
+        """A bad answer goes nowhere, and its sender is told."""
+        self.asker.say(get("g", "s"))
+        self.holder.say({"#": "a", "@": "g", "put": {"s": {"x": 1}}})
+        self.assertEqual(1, len(self.asker.answers("g")))
+        self.assertIn("err", self.holder.answers("a")[0])
+
+    def test_unasked(self) -> None:
+        """An answer to nobody's question is merged, and told to subscribers only."""
+        self.asker.say(get("g", "s"))
+        self.holder.say(put("a", "s", {"x": 1}, self.talk.now, **{"@": "nobody's"}))
+        self.assertEqual(1, self.asker.heard[-1]["put"]["s"]["x"])
+        self.assertNotIn("@", self.asker.heard[-1])
+
+    def test_flood(self) -> None:
+        """With AXE off a question goes to all at once, hit or miss, with the hash of our answer."""
+        self.begin(axe=False)
+        self.asker.say(get("g1", "s"))
+        self.assertNotIn("##", self.holder.take()[-1])
+        self.asker.say(put("p", "s", {"x": 1}, self.talk.now))
+        self.asker.say(get("g2", "s"))
+        self.assertEqual(self.asker.answers("g2")[0]["##"], self.holder.take()[-1]["##"])
+
+
+class UpstreamTests(SynchronousTestCase):
+    """Upstreams are asked once for each soul or property and link."""
+
+    def setUp(self) -> None:
+        """A client and an upstream."""
+        self.begin(Limits())
+
+    def begin(self, limits: Limits) -> None:
+        """Begin with other bounds."""
+        self.talk = Conversation(limits=limits)
+        self.a = self.talk.connect("a")
+        self.up = self.talk.connect("up", url=URL)
+
+    def test_once(self) -> None:
+        """A second question for the same goes to it no more, nor one for a part of it."""
+        self.a.say(get("g1", "s", "x"))
+        self.a.say(get("g2", "s", "x"))
+        self.a.say(get("g3", "s"))
+        self.a.say(get("g4", "s"))
+        self.a.say(get("g5", "s", "y"))
+        self.assertEqual(["g1", "g3"], questions(self.up))
+
+    def test_lex(self) -> None:
+        """What is selected by LEX brings no updates, so it is asked for each time, unless all was."""
+        lex = {"*": "x"}
+        self.a.say(get("g1", "s", lex))
+        self.a.say(get("g2", "s", lex))
+        self.a.say(get("g3", "s"))
+        self.a.say(get("g4", "s", lex))
+        self.assertEqual(["g1", "g2", "g3"], questions(self.up))
+
+    def test_hit(self) -> None:
+        """It is asked although we have an answer, which may be old; with its hash."""
+        self.a.say(put("p", "s", {"x": 1}, self.talk.now))
+        self.up.take()
+        self.a.say(get("g", "s"))
+        (question,) = self.up.take()
+        self.assertEqual(self.a.answers("g")[0]["##"], question["##"])
+
+    def test_not_its_own(self) -> None:
+        """What it asks is not asked of it."""
+        self.up.say(get("g", "s"))
+        self.assertEqual([], questions(self.up))
+
+    def test_reconnect(self) -> None:
+        """A new link is asked for all that our peers are subscribed to, with the hashes of what we have."""
+        now = self.talk.now
+        self.a.say(put("p", "s", {"x": 1, "y": 2}, now))
+        self.a.say([get("g1", "s"), get("g2", "t", "k"), get("g3", "s", "x")])
+        digest = self.a.answers("g1")[0]["##"]
+        self.up.close()
+        back = self.talk.connect("again", url=URL)
+        asked = {str(m["get"]): m.get("##") for m in back.take() if "get" in m}
+        self.assertEqual(digest, asked[str({"#": "s"})])
+        self.assertIsNone(asked[str({"#": "t", ".": "k"})])
+        self.a.say(get("g4", "s"))
+        self.assertEqual([], questions(back))
+
+    def test_reconnect_unreadable(self) -> None:
+        """If the store can't be read, a new link is asked without hashes."""
+        self.a.say([get("g1", "s"), get("g2", "t")])
+        self.up.close()
+        self.patch(self.talk.store, "node", BrokenStore(1).node)
+        back = self.talk.connect("again", url=URL)
+        self.assertEqual([None, None], [m.get("##") for m in back.heard if "get" in m])
+
+    def test_reconnect_in_slices(self) -> None:
+        """Many subscriptions are asked for bit by bit, all of them."""
+        souls = [f"s{number}" for number in range(350)]
+        self.a.say([get(f"g{soul}", soul) for soul in souls])
+        self.up.close()
+        back = self.talk.connect("again", url=URL)
+        self.assertEqual(sorted(souls), sorted(m["get"]["#"] for m in back.heard if "get" in m))
+
+    def test_answer_after_reconnect(self) -> None:
+        """What it answers then is news to those who are subscribed."""
+        self.a.say(get("g", "s"))
+        self.up.close()
+        back = self.talk.connect("again", url=URL)
+        (question,) = [message for message in back.take() if "get" in message]
+        back.say(put("a", "s", {"x": 1}, self.talk.now, **{"@": question["#"]}))
+        self.assertEqual(1, self.a.heard[-1]["put"]["s"]["x"])
+
+    def test_upstream_souls(self) -> None:
+        """When too many are remembered all are forgotten, counted, and asked for once more."""
+        self.begin(Limits(upstream_souls=3))
+        for number in range(4):
+            self.a.say(get(f"g{number}", f"s{number}"))
+        self.assertEqual(3, self.talk.counters["upstream_souls_evicted"])
+        self.a.say(get("h", "s0"))
+        self.assertEqual(["g0", "g1", "g2", "g3", "h"], questions(self.up))

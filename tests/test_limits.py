@@ -1,0 +1,110 @@
+"""
+Every bound has a test that reaches it, and a counter for what it refused or evicted.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+from twisted.python.reflect import namedAny
+from twisted.trial.unittest import SynchronousTestCase
+
+import gunnet
+from gunnet.limits import Limits
+
+MESH = "tests.mesh."
+
+TESTS: dict[str, tuple[str, str]] = {
+    "message_bytes": ("message_bytes_refused", MESH + "test_relay.FrameTests.test_message_bytes"),
+    "batch_messages": ("batch_messages_refused", MESH + "test_relay.FrameTests.test_batch_messages"),
+    "inbox_messages": ("inbox_messages_exceeded", MESH + "test_relay.FrameTests.test_inbox_messages"),
+    "name_bytes": ("name_bytes_refused", MESH + "test_puts.RefusalTests.test_name_bytes"),
+    "put_cells": ("put_cells_refused", MESH + "test_puts.RefusalTests.test_put_cells"),
+    "id_units": ("ids_replaced", MESH + "test_relay.IdTests.test_id_units"),
+    "streams": ("streams_exceeded", MESH + "test_gets.StreamTests.test_streams"),
+    "question_peers": ("question_peers_exceeded", MESH + "test_questions.OfferTests.test_question_peers"),
+    "dup_ids": ("dup_ids_evicted", MESH + "test_relay.IdTests.test_dup_ids"),
+    "rtc_ids": ("rtc_ids_evicted", MESH + "test_forward.SignalTests.test_rtc_ids"),
+    "ahead_ms": ("ahead_ms_refused", MESH + "test_deferred.FutureTests.test_ahead_ms"),
+    "deferred_cells": ("deferred_refused", MESH + "test_deferred.FutureTests.test_deferred_cells"),
+    "deferred_bytes": ("deferred_refused", MESH + "test_deferred.FutureTests.test_deferred_bytes"),
+    "pending_bytes": ("pending_bytes_refused", MESH + "test_puts.AckTests.test_pending_bytes"),
+    "cache_bytes": ("cache_nodes_evicted", "tests.graph.test_cache.HotNodesTests.test_bound"),
+    "cache_node_bytes": ("cache_nodes_too_large", "tests.graph.test_cache.HotNodesTests.test_node_bound"),
+    "subscriptions": ("subscriptions_refused", MESH + "test_axe.BoundTests.test_subscriptions"),
+    "peer_subscriptions": (
+        "peer_subscriptions_refused",
+        MESH + "test_axe.BoundTests.test_peer_subscriptions",
+    ),
+    "subscription_bytes": ("subscriptions_refused", MESH + "test_axe.BoundTests.test_subscription_bytes"),
+    "outbox_bytes": ("outbox_bytes_exceeded", MESH + "test_peers.SayTests.test_outbox_bytes"),
+    "offline_bytes": ("offline_bytes_evicted", MESH + "test_peers.SayTests.test_offline_bytes"),
+    "questions": ("questions_evicted", MESH + "test_questions.OfferTests.test_questions"),
+    "upstream_souls": ("upstream_souls_evicted", MESH + "test_questions.UpstreamTests.test_upstream_souls"),
+    "late_acks": ("late_acks_evicted", MESH + "test_puts.AckTests.test_late_acks"),
+    "broadcasts": ("broadcasts_refused", MESH + "test_forward.OtherTests.test_broadcasts"),
+    "peers": ("peers_refused", MESH + "test_peers.TableTests.test_peers_bound"),
+}
+"""Limit to (its counter, the test that reaches it)."""
+
+UNCOUNTED: dict[str, tuple[str, str]] = {
+    "frame_bytes": (
+        "the link is closed, and says why",
+        "tests.transport.test_websocket.HearTests.test_huge_frame",
+    ),
+    "turn_messages": (
+        "nothing is lost, it comes a turn later",
+        MESH + "test_relay.FrameTests.test_turn_messages",
+    ),
+    "dup_ms": ("forgetting is what it is for", MESH + "test_relay.IdTests.test_dup_ms"),
+    "rtc_ms": ("forgetting is what it is for", MESH + "test_forward.SignalTests.test_rtc_ms"),
+    "answer_bytes": ("nothing is lost, it comes in parts", MESH + "test_gets.StreamTests.test_chunks"),
+    "lex_characters": (
+        "asking for more is usual: it means all there is",
+        MESH + "test_gets.AnswerTests.test_lex_characters",
+    ),
+    "pack_bytes": ("nothing is lost, it comes in parts", MESH + "test_outbox.OutboxTests.test_pack_bytes"),
+    "memory_bytes": ("the store has its own figures", "tests.store.test_memory.BoundTests.test_never_over"),
+}
+"""Limit to (why nothing is counted, the test that reaches it)."""
+
+
+class LimitsTests(SynchronousTestCase):
+    """The tables above."""
+
+    def test_all_are_tested(self) -> None:
+        """Each limit is in one of the two, and nothing else is."""
+        names = [field.name for field in fields(Limits)]
+        self.assertEqual(sorted(names), sorted([*TESTS, *UNCOUNTED]))
+
+    def test_tests_exist(self) -> None:
+        """Each test is there, in a file that names the limit."""
+        for name, (_, test) in {**TESTS, **UNCOUNTED}.items():
+            function = namedAny(test)
+            self.assertTrue(callable(function), test)
+            if name != "memory_bytes":  # the store knows it as its only parameter
+                module = inspect.getmodule(function)
+                assert module is not None
+                self.assertIn(name, inspect.getsource(module), test)
+
+    def test_counters_exist(self) -> None:
+        """Each counter is counted somewhere, and looked at by its test's file."""
+        source = "".join(path.read_text("utf-8") for path in Path(gunnet.__file__).parent.rglob("*.py"))
+        for counter, test in TESTS.values():
+            self.assertIn(f'"{counter}"', source)
+            module = inspect.getmodule(namedAny(test))
+            assert module is not None
+            self.assertIn(counter, inspect.getsource(module), test)
+
+    def test_defaults_fit_together(self) -> None:
+        """What one limit lets in, the next can carry."""
+        limits = Limits()
+        self.assertLessEqual(limits.message_bytes, limits.frame_bytes)
+        self.assertLessEqual(limits.message_bytes, limits.pending_bytes // 2)
+        self.assertLessEqual(limits.message_bytes, limits.outbox_bytes)
+        self.assertLessEqual(limits.message_bytes, limits.offline_bytes)
+        self.assertLessEqual(limits.cache_node_bytes, limits.cache_bytes)
+        self.assertLessEqual(limits.answer_bytes, limits.outbox_bytes // 2)
+        self.assertLessEqual(limits.peer_subscriptions, limits.subscriptions)
