@@ -141,6 +141,8 @@ class Client:
         self.link = MemoryLink(name)
         self._talk = talk
         self._taken = 0
+        self._parsed = 0
+        self._heard: list[Message] = []
         self.peer = talk.mesh.meet(self.link, upstream)
 
     def say(self, said: Message | list[Any] | str | bytes) -> None:
@@ -162,7 +164,10 @@ class Client:
     @property
     def heard(self) -> list[Message]:
         """All messages that were sent to this client, in order, out of their frames."""
-        return [message for frame in self.link.frames for message in messages(frame)]
+        for frame in self.link.frames[self._parsed :]:
+            self._heard += messages(frame)
+        self._parsed = len(self.link.frames)
+        return list(self._heard)
 
     def take(self) -> list[Message]:
         """The messages that came since the last call."""

@@ -170,6 +170,17 @@ class SelectionTests(SynchronousTestCase):
         self.assertEqual(digest, hash_of(text.decode()))
         self.assertEqual(node.answer, (text, digest))
 
+    def test_hot_order(self) -> None:
+        """A hot node that has changed is answered in UTF-16 order, whatever order its properties came in."""
+        names = ["10", "9", "_a", "\U0001f600", "\ue000"]
+        graph = graph_of({"s": dict.fromkeys(reversed(names), 1)})
+        chunks(graph, Query("s"))
+        graph.take("s", "9", (2.0, b"2"))
+        self.assertIsNotNone(graph.node("s"))
+        ((text, digest),) = chunks(graph, Query("s"))
+        self.assertEqual([key for _, key, _ in cells_of(text)], names)
+        self.assertEqual(digest, hash_of(text.decode()))
+
     def test_parts_are_not_hot(self) -> None:
         """Only a whole node is kept: no part of one, no chunk of one."""
         graph = graph_of({"s": {f"k{number}": "x" * 100 for number in range(20)}})

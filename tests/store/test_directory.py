@@ -18,6 +18,7 @@ from tests.store.disk import LmdbCase
 
 NOBODY = 65534
 
+
 class DirectoryTests(LmdbCase):
     """A directory that can't be used is refused in one line, and left as it was."""
 

@@ -19,7 +19,7 @@ class OrderTests(SynchronousTestCase):
     def test_astral(self) -> None:
         """A character above U+FFFF sorts by its first surrogate: after U+D7FF and before U+E000."""
         names = ["a", "\ud7ff", "\U0001f600", "\U0010ffff", "\ue000", "\uffff"]
-        self.assertEqual(sorted(names[::-1], key=jstext.order_key), names)
+        self.assertEqual(sorted(set(names), key=jstext.order_key), names)
         self.assertNotEqual(sorted(names), names)
 
     def test_bytes(self) -> None:

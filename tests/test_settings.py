@@ -1,0 +1,111 @@
+"""
+Tests for L{gunnet.settings}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gunnet.limits import Limits
+from gunnet.settings import Settings, SettingsError, port, size, websocket_url
+
+
+class SettingsTests(SynchronousTestCase):
+    """What settings can be."""
+
+    def test_defaults(self) -> None:
+        """Nothing needs to be said."""
+        settings = Settings()
+        self.assertEqual(settings.listen, ("tcp:8765",))
+        self.assertEqual(
+            (settings.path, settings.data, settings.axe, settings.multicast), ("/gun", "gundata", True, False)
+        )
+
+    def test_refused(self) -> None:
+        """What can't be is refused in one line that names it."""
+        refused: list[tuple[dict[str, Any], str]] = [
+            ({"listen": ()}, "nothing to listen on"),
+            ({"listen": ("tcp:1", "tcp:1")}, "tcp:1"),
+            ({"peers": ("ws://a", "ws://a")}, "ws://a"),
+            ({"path": "gun"}, "'gun'"),
+            ({"path": "/gun?x"}, "'/gun?x'"),
+            ({"path": "/g n"}, "'/g n'"),
+            ({"peers": ("example.com",)}, "'example.com'"),
+            ({"data": " "}, "data"),
+            ({"data_bytes_max": 1000}, "1000"),
+            ({"tls_key": "a"}, "certificate"),
+            ({"tls_cert": "a"}, "key"),
+            ({"limits": Limits(message_bytes=10)}, "10 bytes"),
+            ({"limits": Limits(message_bytes=200, frame_bytes=100)}, "200 bytes"),
+        ]
+        for fields, named in refused:
+            error = self.assertRaises(SettingsError, replace, Settings(), **fields)
+            self.assertIn(named, str(error))
+            self.assertNotIn("\n", str(error))
+
+
+class SizeTests(SynchronousTestCase):
+    """Numbers of bytes."""
+
+    def test_sizes(self) -> None:
+        """Plain, or with a unit of 1024 each, in any case."""
+        for text, value in (
+            ("0", 0),
+            ("4096", 4096),
+            ("64K", 65536),
+            ("10m", 10 << 20),
+            ("2 G", 2 << 30),
+            ("1KiB", 1024),
+            ("1MB", 1 << 20),
+            ("7B", 7),
+        ):
+            self.assertEqual(size(text), value, text)
+
+    def test_no_sizes(self) -> None:
+        """Anything else is refused."""
+        for text in ("", "K", "1.5M", "-1", "1e6", "10 T", "ten", "1" * 30, "\N{ARABIC-INDIC DIGIT ONE}x"):
+            self.assertIn(repr(text), str(self.assertRaises(SettingsError, size, text)))
+
+
+class PortTests(SynchronousTestCase):
+    """TCP ports."""
+
+    def test_ports(self) -> None:
+        """From 0 (any) to 65535."""
+        self.assertEqual([port("0"), port("8765"), port("65535")], [0, 8765, 65535])
+        for text in ("", "-1", "65536", "http", "1 2", "0x10"):
+            self.assertRaises(SettingsError, port, text)
+
+
+class URLTests(SynchronousTestCase):
+    """URLs of peers."""
+
+    def test_schemes(self) -> None:
+        """C{http} becomes C{ws}; nothing else changes, and no path is invented."""
+        for url, expected in (
+            ("http://a.example/gun", "ws://a.example/gun"),
+            ("https://a.example:8443/gun?x=1", "wss://a.example:8443/gun?x=1"),
+            ("ws://127.0.0.1:8765", "ws://127.0.0.1:8765"),
+            ("wss://[::1]/http", "wss://[::1]/http"),
+        ):
+            self.assertEqual(websocket_url(url), expected)
+
+    def test_refused(self) -> None:
+        """What is no URL of a relay is refused."""
+        for url in (
+            "",
+            "a.example",
+            "ftp://a.example",
+            "ws://",
+            "ws:///gun",
+            "http://a:b/",
+            "http://a:99999/",
+            "http://[::1",
+            "http://a.example/ gun",
+            "http://me@a.example/gun",
+            "http://a.example/gun#x",
+        ):
+            self.assertIn(repr(url), str(self.assertRaises(SettingsError, websocket_url, url)))

@@ -1,0 +1,341 @@
+"""
+Tests for L{gunnet.tap}: options, environment, configuration file, and errors at start.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from gunnet import __version__, tap
+from gunnet.limits import Limits
+from gunnet.service import RelayService
+from gunnet.settings import Settings, SettingsError
+from gunnet.store.interface import StoreError
+
+
+class TapCase(SynchronousTestCase):
+    """A process with an environment of our choice."""
+
+    def setUp(self) -> None:
+        self.environment: dict[str, str] = {}
+        self.patch(tap.os, "environ", self.environment)
+        self.patch(tap, "_both_protocols", lambda: False)
+        self.errors = io.StringIO()
+        self.patch(tap.sys, "stderr", self.errors)
+
+    def settings(self, *arguments: str, config: str | None = None, env: Mapping[str, str] = {}) -> Settings:
+        """What comes of a command line, a configuration file and an environment."""
+        self.environment.clear()
+        self.environment.update(env)
+        if config is not None:
+            path = self.mktemp()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(config)
+            arguments = ("--config", path, *arguments)
+        options = tap.Options()
+        options.parseOptions(arguments)
+        return options.settings
+
+    def refused(self, *arguments: str, **sources: Any) -> str:
+        """The same with a mistake in it: the one line about it."""
+        line = str(self.assertRaises(UsageError, self.settings, *arguments, **sources))
+        self.assertNotIn("\n", line)
+        return line
+
+
+class OptionsTests(TapCase):
+    """The command line."""
+
+    def test_defaults(self) -> None:
+        """Without any options, the defaults."""
+        self.assertEqual(self.settings(), Settings())
+
+    def test_everything(self) -> None:
+        """Every option arrives where it belongs."""
+        arguments = (
+            "--listen tcp:1 --listen unix:/x --path /a --peer ws://a --peer http://b/gun --data d --no-axe"
+        )
+        arguments += " --no-multicast --max-message 64K --max-data 2G --gun-js g --tls-key k --tls-cert c"
+        self.assertEqual(
+            self.settings(*arguments.split()),
+            Settings(
+                listen=("tcp:1", "unix:/x"),
+                path="/a",
+                peers=("ws://a", "http://b/gun"),
+                data="d",
+                data_bytes_max=2 << 30,
+                axe=False,
+                gun_js="g",
+                tls_key="k",
+                tls_cert="c",
+                limits=Limits(message_bytes=65536),
+            ),
+        )
+
+    def test_no_store(self) -> None:
+        """No folder then, even if one is named."""
+        self.assertIsNone(self.settings("--no-store", "--data", "x").data)
+
+    def test_listen(self) -> None:
+        """C{--port} and C{--host} are short for an endpoint; with C{--listen}, both count."""
+        for arguments, expected in (
+            (["-p", "1"], ("tcp:1",)),
+            (["--port", "0", "--host", "127.0.0.1"], ("tcp:0:interface=127.0.0.1",)),
+            (["--host", "::1"], ("tcp:8765:interface=\\:\\:1",)),
+            (["--listen", "unix:/x", "--port", "2"], ("unix:/x", "tcp:2")),
+            (["--listen", "tcp:2", "--listen", "tcp:2"], ("tcp:2",)),
+            (["--tls-key", "k", "--tls-cert", "c"], ("tcp:443",)),
+            (["--tls-key", "k", "--tls-cert", "c", "--port", "8443"], ("tcp:8443",)),
+        ):
+            self.assertEqual(self.settings(*arguments).listen, expected)
+
+    def test_both_protocols(self) -> None:
+        """By default IPv6 too, where one socket can do both."""
+        self.patch(tap, "_both_protocols", lambda: True)
+        self.assertEqual(self.settings().listen, ("tcp:8765:interface=\\:\\:",))
+        self.assertEqual(self.settings("--host", "0.0.0.0").listen, ("tcp:8765:interface=0.0.0.0",))
+
+    def test_peers_once(self) -> None:
+        """A peer named twice is linked once."""
+        self.assertEqual(self.settings("--peer", "ws://a", "--peer", "ws://a").peers, ("ws://a",))
+
+    def test_large_messages(self) -> None:
+        """Messages larger than a frame usually is make frames larger."""
+        limits = self.settings("--max-message", "200M").limits
+        self.assertEqual(limits.frame_bytes, limits.message_bytes)
+
+    def test_refused(self) -> None:
+        """Each mistake is one line that names the option."""
+        for arguments, named in (
+            (["--port", "x"], "--port"),
+            (["--port", "70000"], "--port"),
+            (["--bogus"], "bogus"),
+            (["extra"], "rguments"),
+            (["--max-message", "big"], "--max-message"),
+            (["--max-message", "1"], "1 bytes"),
+            (["--peer", "nowhere"], "nowhere"),
+            (["--path", "gun"], "'gun'"),
+            (["--tls-key", "k"], "certificate"),
+            (["--config", "/nonexistent.toml"], "/nonexistent.toml"),
+            (["--data", ""], "--data"),
+        ):
+            self.assertIn(named, self.refused(*arguments))
+
+    def test_refused_under_twist(self) -> None:
+        """C{twist} prints its usage for a L{UsageError}; so the process ends before that, with one line."""
+
+        class Parent(UsageOptions):
+            subCommands = [["gun", None, tap.Options, ""]]
+
+        for arguments in (["gun", "--port", "x"], ["gun", "--bogus"]):
+            self.assertEqual(self.assertRaises(SystemExit, Parent().parseOptions, arguments).code, 2)
+            line = self.errors.getvalue()
+            self.assertTrue(line.startswith("gunnet: ") and line.count("\n") == 1, line)
+            self.errors.truncate(0)
+            self.errors.seek(0)
+
+    def test_version(self) -> None:
+        """The version is ours."""
+        out = io.StringIO()
+        self.patch(tap.sys, "stdout", out)
+        self.assertEqual(self.assertRaises(SystemExit, tap.Options().parseOptions, ["--version"]).code, 0)
+        self.assertEqual(out.getvalue(), f"gunnet {__version__}\n")
+
+
+class EnvironmentTests(TapCase):
+    """The variables that GUN deployments use."""
+
+    def test_everything(self) -> None:
+        """Each arrives where it belongs."""
+        env = {
+            "PORT": "5000",
+            "PEERS": "http://a/gun, ws://b/gun,",
+            "HTTPS_KEY": "k",
+            "HTTPS_CERT": "c",
+            "MULTICAST": "false",
+            "AXE": "false",
+            "RAD": "false",
+        }
+        expected = Settings(
+            listen=("tcp:5000",),
+            peers=("http://a/gun", "ws://b/gun"),
+            tls_key="k",
+            tls_cert="c",
+            axe=False,
+            data=None,
+        )
+        self.assertEqual(self.settings(env=env), expected)
+
+    def test_true(self) -> None:
+        """C{true} is said as well as C{false}."""
+        settings = self.settings(env={"MULTICAST": "true", "AXE": "TRUE", "RAD": "1"})
+        self.assertEqual((settings.multicast, settings.axe, settings.data), (True, True, "gundata"))
+
+    def test_empty(self) -> None:
+        """An empty variable is none."""
+        env = dict.fromkeys(("PORT", "PEERS", "HTTPS_KEY", "HTTPS_CERT", "MULTICAST", "AXE", "RAD"), "")
+        self.assertEqual(self.settings(env=env), Settings())
+
+    def test_refused(self) -> None:
+        """A mistake names the variable."""
+        self.assertIn("PORT", self.refused(env={"PORT": "http"}))
+        self.assertIn("AXE", self.refused(env={"AXE": "perhaps"}))
+        self.assertIn("'x'", self.refused(env={"PEERS": "x"}))
+
+
+class ConfigurationTests(TapCase):
+    """The configuration file."""
+
+    def test_everything(self) -> None:
+        """It has the names of the options."""
+        config = """
+            listen = ["tcp:1", "tcp:2"]
+            path = "/a"
+            peer = "ws://a"
+            data = "d"
+            max-message = "1M"
+            max-data = 2097152
+            axe = false
+            multicast = true
+            gun-js = "g"
+            tls-key = "k"
+            tls-cert = "c"
+        """
+        expected = Settings(
+            listen=("tcp:1", "tcp:2"),
+            path="/a",
+            peers=("ws://a",),
+            data="d",
+            data_bytes_max=2097152,
+            axe=False,
+            multicast=True,
+            gun_js="g",
+            tls_key="k",
+            tls_cert="c",
+            limits=Limits(message_bytes=1 << 20),
+        )
+        self.assertEqual(self.settings(config=config), expected)
+
+    def test_flags(self) -> None:
+        """A flag may be said in both ways."""
+        for line in ("no-store = true", "store = false"):
+            self.assertIsNone(self.settings(config=line).data)
+        for line in ("no-store = false", "store = true"):
+            self.assertEqual(self.settings(config=line).data, "gundata")
+
+    def test_port(self) -> None:
+        """A port may be a number or text."""
+        for line in ("port = 1", 'port = "1"'):
+            self.assertEqual(self.settings(config=line).listen, ("tcp:1",))
+
+    def test_refused(self) -> None:
+        """A mistake names the file and what is wrong in it."""
+        for config, named in (
+            ("porrt = 1", "'porrt'"),
+            ("config = 'x'", "'config'"),
+            ("[relay]\nport = 1", "'relay'"),
+            ("port = ", "TOML"),
+            ("port = 1.5", "port"),
+            ("port = true", "port"),
+            ("axe = 1", "axe"),
+            ("peer = 1", "peer"),
+            ("listen = [1]", "listen"),
+            ("max-data = 'x'", "max-data"),
+        ):
+            self.assertIn(named, self.refused(config=config))
+
+
+class PrecedenceTests(TapCase):
+    """The command line goes before the environment, that before the file, that before the defaults."""
+
+    config = "port = 1\npath = '/file'\npeer = 'ws://file'\naxe = false"
+
+    def test_file(self) -> None:
+        """The file alone."""
+        settings = self.settings(config=self.config)
+        self.assertEqual((settings.listen, settings.peers, settings.axe), (("tcp:1",), ("ws://file",), False))
+
+    def test_environment_before_file(self) -> None:
+        """The environment, and from the file what it doesn't name."""
+        settings = self.settings(config=self.config, env={"PORT": "2", "PEERS": "ws://env", "AXE": "true"})
+        self.assertEqual((settings.listen, settings.peers, settings.axe), (("tcp:2",), ("ws://env",), True))
+        self.assertEqual(settings.path, "/file")
+
+    def test_command_line_before_all(self) -> None:
+        """The command line."""
+        settings = self.settings("-p", "3", "--peer", "ws://line", config=self.config, env={"PORT": "2"})
+        self.assertEqual((settings.listen, settings.peers), (("tcp:3",), ("ws://line",)))
+
+    def test_listening(self) -> None:
+        """C{listen}, C{port} and C{host} are one matter: who says most directly where, decides."""
+        for arguments, env, config, expected in (
+            ([], {"PORT": "2"}, "listen = 'unix:/x'", ("tcp:2",)),
+            (["--listen", "unix:/x"], {"PORT": "2"}, "", ("unix:/x",)),
+            ([], {"PORT": "2"}, "host = '127.0.0.1'", ("tcp:2:interface=127.0.0.1",)),
+            (["--host", "127.0.0.1"], {"PORT": "2"}, "listen = 'unix:/x'", ("tcp:2:interface=127.0.0.1",)),
+        ):
+            self.assertEqual(self.settings(*arguments, env=env, config=config).listen, expected)
+
+
+class Unwilling(Service):
+    """A part that doesn't start."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def startService(self) -> None:
+        raise self.error
+
+
+class StartTests(TapCase):
+    """From options to a service."""
+
+    def options(self, parent: object = None) -> tap.Options:
+        options = tap.Options()
+        options.parseOptions(["--no-store", "--port", "1"])
+        if parent is not None:
+            options.parent = parent
+        return options
+
+    def test_embedded(self) -> None:
+        """A program gets the relay itself, and its exceptions."""
+        service = tap.makeService(self.options(), MemoryReactorClock())
+        self.assertIsInstance(service, RelayService)
+
+    def test_under_twist(self) -> None:
+        """C{twist} gets it in a wrapping that ends the process."""
+        service = tap.makeService(self.options(UsageOptions()), MemoryReactorClock())
+        self.assertIsInstance(service, tap.CommandLineService)
+        self.assertEqual([type(part) for part in service], [RelayService])  # type: ignore[attr-defined]
+
+    def test_expected(self) -> None:
+        """What the operator can mend is one line on standard error, and status 1."""
+        for error, line in (
+            (StoreError("data directory x is in use"), "gunnet: data directory x is in use\n"),
+            (
+                CannotListenError("", 80, OSError(98, "Address already in use")),
+                "gunnet: can't listen on *:80: Address already in use\n",
+            ),
+            (SettingsError("no\nway"), "gunnet: no way\n"),
+        ):
+            service = tap.CommandLineService()
+            service.addService(Unwilling(error))
+            self.assertEqual(self.assertRaises(SystemExit, service.startService).code, 1)
+            self.assertEqual(self.errors.getvalue(), line)
+            self.errors.truncate(0)
+            self.errors.seek(0)
+
+    def test_unexpected(self) -> None:
+        """Our own mistake keeps its traceback."""
+        service = tap.CommandLineService()
+        service.addService(Unwilling(KeyError("oops")))
+        self.assertRaises(KeyError, service.startService)
