@@ -1,0 +1,123 @@
+"""
+Links that we open: one service per upstream relay, which dials until it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gunnet.settings import websocket_url
+from gunnet.transport.link import Links
+from gunnet.transport.websocket import ClientFactory
+
+if TYPE_CHECKING:
+    from gunnet.turns import MeshService
+
+REDIAL_SECONDS_MIN = 2.0
+REDIAL_SECONDS_MAX = 60.0
+
+
+class Backoff:
+    """
+    How long to wait before the next attempt: twice as long each time, up to a limit, less a random part of up
+    to a quarter, so that the many who lost one relay don't come back in one moment.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._seconds = REDIAL_SECONDS_MIN
+
+    def __call__(self, attempt: int) -> float:
+        """
+        The next delay, in seconds.
+
+        @param attempt: not used: C{ClientService} begins to count anew when TCP connects,
+            whatever comes of it.
+        """
+        seconds, self._seconds = self._seconds, min(self._seconds * 2, REDIAL_SECONDS_MAX)
+        return seconds * self._random.uniform(0.75, 1.0)
+
+    def reset(self) -> None:
+        """A link is open: the next attempt comes soon again."""
+        self._seconds = REDIAL_SECONDS_MIN
+
+
+class Dialer(ClientService):
+    """Keeps a link to one upstream relay."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        url: str,
+        mesh: MeshService,
+        links: Links,
+        reactor: IReactorTime,
+        random: Random,
+        endpoint: IStreamClientEndpoint | None = None,
+    ) -> None:
+        """
+        @param url: of the upstream, as configured.
+        @param endpoint: where to connect to, if that isn't the host in C{url}.
+        """
+        self.url = url
+        self._backoff = Backoff(random)
+        factory = ClientFactory(url, mesh, links, reactor, opened=self._opened, closed=self._closed)
+        endpoint = _Watched(url, endpoint or endpoint_of(url, reactor), self._closed)
+        super().__init__(endpoint, factory, retryPolicy=self._backoff, clock=reactor)
+        self.setName(f"peer:{url}")
+
+    def _opened(self) -> None:
+        self._backoff.reset()
+        self.log.info("linked to {url}", url=self.url)
+
+    def _closed(self, reason: str) -> None:
+        if self.running:  # ClientService says in a line of its own when it tries again
+            self.log.warn("no link to {url}: {reason}", url=self.url, reason=reason)
+
+
+@implementer(IStreamClientEndpoint)
+class _Watched:
+    """An endpoint that tells why a connection didn't come about: C{ClientService} keeps that to itself."""
+
+    def __init__(self, url: str, endpoint: IStreamClientEndpoint, failed: Callable[[str], None]) -> None:
+        self._url = url
+        self._endpoint = endpoint
+        self._failed = failed
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect."""
+
+        def failed(failure: Failure) -> Failure:
+            self._failed(failure.getErrorMessage())
+            return failure
+
+        return self._endpoint.connect(factory).addErrback(failed)
+
+    def __repr__(self) -> str:
+        return self._url
+
+
+def endpoint_of(url: str, reactor: IReactorTime) -> IStreamClientEndpoint:
+    """Where an upstream is: its host, over TLS with its certificate and host name checked if it is C{wss}."""
+    parts = urlsplit(websocket_url(url))
+    host = parts.hostname
+    assert host is not None
+    secure = parts.scheme == "wss"
+    endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if secure else 80))
+    if not secure:
+        return endpoint
+    from twisted.internet.ssl import optionsForClientTLS  # OpenSSL takes its time to load
+
+    return wrapClientTLS(optionsForClientTLS(host), endpoint)

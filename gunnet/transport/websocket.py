@@ -1,0 +1,210 @@
+"""
+WebSocket links, accepted and dialled, on Autobahn|Python. To the mesh each is a
+L{Link<gunnet.transport.interface.Link>}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import (
+    WebSocketClientFactory,
+    WebSocketClientProtocol,
+    WebSocketServerFactory,
+    WebSocketServerProtocol,
+)
+from autobahn.websocket.types import ConnectionRequest
+from twisted.internet.interfaces import IReactorTime
+
+from gunnet import __version__
+from gunnet.settings import websocket_url
+from gunnet.transport.link import PING_SECONDS, PONG_SECONDS, Links, WebSocketLink
+
+if TYPE_CHECKING:
+    from gunnet.turns import MeshService
+
+HEARTBEAT_SECONDS = 20.0
+"""How often accepted peers get C{[]} (gun.js C{lib/wire.js}); proxies between cut what is silent."""
+HANDSHAKE_SECONDS = 10.0
+
+_REFUSAL = (
+    "HTTP/1.1 {code} {title}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n"
+)
+_CLOSE = f"Access-Control-Allow-Origin: *\r\nConnection: close\r\nServer: gunnet/{__version__}\r\n"
+_TITLES = {405: "Method Not Allowed", 426: "Upgrade Required", 505: "HTTP Version Not Supported"}
+
+
+class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
+    """A link that a peer opened to us."""
+
+    transport: Any
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        """Accept. A browser that names sub-protocols wants one of them back: the first, as C{ws} does it."""
+        self.name = _name(self.transport.getPeer())
+        return request.protocols[0] if request.protocols else None
+
+    def onOpen(self) -> None:
+        """The handshake is done; the heartbeat begins."""
+        super().onOpen()
+        self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
+
+    def _beat(self) -> None:
+        if self.state == self.STATE_OPEN:
+            self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
+            if not self._choked:
+                self._write(b"[]")
+
+    def _write(self, frame: bytes) -> None:
+        # Servers don't mask, so a frame is a few bytes and the text: Autobahn takes ten times as long for it.
+        self.transport.writeSequence((_header(len(frame)), frame))
+
+    def sendHttpErrorResponse(
+        self, code: int, reason: str, headers: list[tuple[str, str]] | None = None
+    ) -> None:
+        """A complete answer, which browsers may read, in place of Autobahn's bare status line."""
+        body = f"{reason}\n".encode()
+        head = _REFUSAL.format(code=code, title=_TITLES.get(code, "Bad Request"), length=len(body)) + _CLOSE
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers or ())
+        self.sendData(head.encode() + b"\r\n" + body)
+
+
+class ClientLink(WebSocketLink, WebSocketClientProtocol):  # type: ignore[misc]
+    """A link that we opened to another relay."""
+
+    def onOpen(self) -> None:
+        """The handshake is done."""
+        self.name = self.factory.upstream
+        self.factory.opened()
+        super().onOpen()
+
+    def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
+        """The connection is gone, or never came about."""
+        super().onClose(was_clean, code, text)
+        self.factory.closed(self._lost)
+
+    def _write(self, frame: bytes) -> None:
+        try:
+            self.sendMessage(frame)
+        except Exception:
+            self._fault("sending")
+
+
+class _Timers:
+    """
+    The timers of one factory. Autobahn's own run on a reactor that is global to the process, whatever reactor
+    the factory was given, and are late or early by up to a second.
+    """
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self.call_later = reactor.callLater
+
+
+class ServerFactory(WebSocketServerFactory):
+    """Makes the links that peers open to us."""
+
+    protocol = ServerLink
+    noisy = False
+    peer = None
+    """Whoever comes is a new one."""
+
+    def __init__(self, mesh: MeshService, links: Links, reactor: IReactorTime) -> None:
+        super().__init__(server=f"gunnet/{__version__}", reactor=reactor)
+        self._batched_timer = _Timers(reactor)
+        self.mesh = mesh
+        self.links = links
+        self.setProtocolOptions(
+            **_options(mesh.relay.limits.frame_bytes),
+            versions=[8, 13],
+            webStatus=False,
+            requireMaskedClientFrames=True,
+            maskServerFrames=False,
+            serveFlashSocketPolicy=False,
+            allowedOrigins=["*"],
+            allowNullOrigin=True,
+            maxConnections=0,  # the mesh counts
+            trustXForwardedFor=0,
+        )
+
+
+class ClientFactory(WebSocketClientFactory):
+    """Makes the links to one upstream relay, one after the other."""
+
+    protocol = ClientLink
+    noisy = False
+
+    def __init__(
+        self,
+        upstream: str,
+        mesh: MeshService,
+        links: Links,
+        reactor: IReactorTime,
+        *,
+        opened: Callable[[], None],
+        closed: Callable[[str], None],
+    ) -> None:
+        """
+        @param upstream: its URL, as configured.
+        @param opened: called when a link is open.
+        @param closed: called with the reason when a link is gone, or its handshake has failed.
+        """
+        super().__init__(url=websocket_url(upstream), useragent=f"gunnet/{__version__}", reactor=reactor)
+        self._batched_timer = _Timers(reactor)
+        self.upstream = upstream
+        self.mesh = mesh
+        self.links = links
+        self.opened = opened
+        self.closed = closed
+        self.peer = mesh.dial(upstream)
+        self.setProtocolOptions(
+            **_options(mesh.relay.limits.frame_bytes),
+            version=18,
+            acceptMaskedServerFrames=False,
+            maskClientFrames=True,
+            serverConnectionDropTimeout=0,  # CLOSE_SECONDS instead
+            perMessageCompressionOffers=[],
+        )
+
+
+def _options(frame_bytes: int) -> dict[str, Any]:
+    """Every option that both ends have, by name: some change back to something else if they are left out."""
+    return {
+        "utf8validateIncoming": True,
+        "applyMask": True,
+        "maxFramePayloadSize": frame_bytes,
+        "maxMessagePayloadSize": frame_bytes,  # over limits.message_bytes it is skipped, in link.py
+        "autoFragmentSize": 0,
+        "failByDrop": False,
+        "echoCloseCodeReason": True,
+        "openHandshakeTimeout": HANDSHAKE_SECONDS,
+        "closeHandshakeTimeout": 0,  # CLOSE_SECONDS instead
+        "tcpNoDelay": True,
+        "perMessageCompressionAccept": _uncompressed,
+        "autoPingInterval": PING_SECONDS,
+        "autoPingTimeout": PONG_SECONDS,
+        "autoPingSize": 12,
+        "autoPingRestartOnAnyTraffic": True,
+    }
+
+
+def _uncompressed(offers: object) -> None:
+    """Accept no compression: it costs each idle link some hundred kilobytes."""
+
+
+def _header(length: int) -> bytes:
+    """The header of an unmasked, whole text frame."""
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 65536:
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
+def _name(address: Any) -> str:
+    """How logs call an accepted link."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return "ws unix"
+    host = host.removeprefix("::ffff:")  # IPv4, seen by a listener on both
+    return f"ws [{host}]:{address.port}" if ":" in host else f"ws {host}:{address.port}"

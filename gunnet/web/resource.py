@@ -1,0 +1,278 @@
+"""
+The HTTP side of the relay: one port for the WebSocket upgrade, a page for people, health, and gun.js itself::
+
+    GET /           what this is and how to connect
+    GET /gun        with an upgrade (any query): a WebSocket link; without: a short page
+    GET /healthz    JSON; 503 while writes can't be stored
+    GET /gun.js …   gun.js and its companions, from an installed npm package (C{--gun-js})
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.resource import WebSocketResource
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import CACHED
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from gunnet import __version__
+from gunnet.settings import SettingsError
+from gunnet.transport.websocket import ServerFactory
+
+if TYPE_CHECKING:
+    from gunnet.mesh.relay import Relay
+
+HTTP_IDLE_SECONDS = 30
+HTTP_BODY_BYTES = 65_536
+"""Nothing here takes a body; a small one is skipped."""
+
+_SERVER = b"gunnet/" + __version__.encode()
+_TEXT = b"text/plain; charset=utf-8"
+_HTML = b"text/html; charset=utf-8"
+_JAVASCRIPT = b"text/javascript; charset=utf-8"
+_UPGRADES_IGNORED = {b"", b"h2c"}  # HTTP clients offer that one on ordinary requests
+_SCRIPT = re.compile(rb"/(?:gun/)?(?:gun|sea|axe)\.js|/(?:gun/)?lib/[^/]+\.js")
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>gunnet relay</title></head><body>
+<h1>A GUN relay</h1>
+<p>This is <b>gunnet {version}</b>, a relay for <a href="https://gun.eco">GUN</a>. Apps connect to it with
+this page's own address and the path <code>{path}</code>:</p>
+<pre>Gun({{peers: [location.origin + {path!r}]}})</pre>
+<p>How it is doing: <a href="/healthz">/healthz</a>.</p>
+</body></html>
+"""
+
+
+class RelayRequest(Request):
+    """A request whose every answer may be read by pages from anywhere, as those of gun.js's own server."""
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        self.setHeader(b"access-control-allow-origin", b"*")
+        self._body_bytes = 0
+        self._refused = False
+
+    def setHeader(self, name: bytes | str, value: bytes | str) -> None:
+        """Twisted Web would tell its own version."""
+        super().setHeader(name, _SERVER if name.lower() in (b"server", "server") else value)
+
+    def gotLength(self, length: int | None) -> None:
+        """The length of the body is known, or it never will be."""
+        super().gotLength(0)
+        if length is not None and length > HTTP_BODY_BYTES:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Some bytes of the body. There is no use for them."""
+        self._body_bytes += len(data)
+        if self._body_bytes > HTTP_BODY_BYTES:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            transport: Any = self.channel.transport
+            transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\nAccess-Control-Allow-Origin: *\r\n"
+                b"Server: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % _SERVER
+            )
+            self.channel.loseConnection()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """It is complete."""
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
+
+class RelaySite(Site):
+    """The whole of it, as a factory for listeners."""
+
+    noisy = False
+
+    def __init__(self, root: IResource, reactor: IReactorTime) -> None:
+        super().__init__(
+            root,
+            requestFactory=RelayRequest,
+            timeout=HTTP_IDLE_SECONDS,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+
+    def log(self, request: object) -> None:
+        """No access log: what matters is counted."""
+
+
+class Root(Resource):
+    """
+    All that can be asked for. A path is looked up as a whole, since C{/gun} is both a page and, with
+    C{/gun/gun.js}, a folder.
+    """
+
+    def __init__(self, factory: ServerFactory, path: str, gun_js: str | None = None) -> None:
+        """
+        @param factory: makes the WebSocket links.
+        @param path: where they are opened.
+        @param gun_js: the folder of an installed C{gun} package.
+        """
+        super().__init__()
+        self._path = path.encode()
+        self._upgrade = Upgrade(factory)
+        page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
+        self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
+        self._found[b"/healthz"] = Health(factory.mesh.relay)
+        self._scripts_missing = b"not found\n"
+        if gun_js is None:
+            self._scripts_missing = (
+                b"gun.js is not served here; --gun-js DIR (of the npm package gun) turns it on\n"
+            )
+        else:
+            self._found.update(scripts(gun_js))
+
+    def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
+        """Find what is asked for."""
+        path = request.path
+        request.prepath, request.postpath = [*(request.prepath or ()), *(request.postpath or ())], []
+        upgrade = request.getHeader(b"upgrade")
+        if upgrade is not None and upgrade.strip().lower() not in _UPGRADES_IGNORED:
+            if path == self._path:
+                return self._upgrade
+            return Page(404, b"WebSocket links are opened at %s\n" % self._path)
+        if request.method == b"OPTIONS":
+            return Preflight()
+        if path in self._found:
+            return self._found[path]
+        return Page(404, self._scripts_missing if _SCRIPT.fullmatch(path) else b"not found\n")
+
+
+class Page(Resource):
+    """A fixed answer."""
+
+    isLeaf = True
+
+    def __init__(self, code: int, body: bytes, kind: bytes = _TEXT) -> None:
+        super().__init__()
+        self._code = code
+        self._body = body
+        self._kind = kind
+
+    def render_GET(self, request: Request) -> bytes:
+        """Give it."""
+        request.setResponseCode(self._code)
+        request.setHeader(b"content-type", self._kind)
+        return self._body
+
+
+class Preflight(Resource):
+    """Yes to what a browser asks before a request from another origin."""
+
+    isLeaf = True
+
+    def render_OPTIONS(self, request: Request) -> int:
+        """Say so."""
+        request.setResponseCode(204)
+        request.setHeader(b"access-control-allow-methods", b"GET, HEAD, OPTIONS")
+        request.setHeader(b"access-control-allow-headers", b"*")
+        request.finish()
+        return NOT_DONE_YET
+
+
+class Script(Resource):
+    """A file of JavaScript, small enough to be sent in one piece."""
+
+    isLeaf = True
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self._place = place
+
+    def render_GET(self, request: Request) -> bytes:
+        """Read and give it, unless the browser has it."""
+        try:
+            with open(self._place, "rb") as file:
+                changed = os.fstat(file.fileno()).st_mtime
+                body = file.read()
+        except OSError:
+            request.setResponseCode(404)
+            return b"not found\n"
+        request.setHeader(b"content-type", _JAVASCRIPT)
+        return b"" if request.setLastModified(changed) is CACHED else body
+
+
+class Health(Resource):
+    """How the relay is doing, for machines."""
+
+    isLeaf = True
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__()
+        self._relay = relay
+
+    def render_GET(self, request: Request) -> bytes:
+        """Tell."""
+        health = {"version": __version__, **self._relay.health()}
+        request.setResponseCode(200 if health["ok"] else 503)
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        return json.dumps(health, indent=1).encode() + b"\n"
+
+
+class Upgrade(WebSocketResource):
+    """Turns a request into a WebSocket link, or answers it at once."""
+
+    def render(self, request: Request) -> Any:
+        """Hand the connection over to Autobahn."""
+        problem = _problem_of(request)
+        if problem is not None:
+            request.setResponseCode(400)
+            request.setHeader(b"content-type", _TEXT)
+            request.setHeader(b"sec-websocket-version", b"13")
+            return problem
+        for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
+            # Any origin is welcome, but Autobahn refuses what it can't parse; extensions are never used.
+            request.requestHeaders.removeHeader(unneeded)
+        request.channel.setTimeout(None)
+        transport: Any = request.channel.transport
+        transport.unregisterProducer()  # it is the HTTP channel until now
+        return super().render(request)
+
+
+def _problem_of(request: Request) -> bytes | None:
+    """Why a request can't become a WebSocket link."""
+    if (request.getHeader(b"upgrade") or b"").strip().lower() != b"websocket":
+        return b"the only upgrade is websocket\n"
+    if request.method != b"GET" or request.clientproto != b"HTTP/1.1":
+        return b"a WebSocket link begins with a GET of HTTP/1.1\n"
+    if b"upgrade" not in (
+        word.strip().lower() for word in (request.getHeader(b"connection") or b"").split(b",")
+    ):
+        return b"the Connection header must name the upgrade\n"
+    if request.channel.transport is None:
+        return b"no WebSocket over HTTP/2\n"
+    return None
+
+
+def scripts(folder: str) -> dict[bytes, IResource]:
+    """
+    The scripts of an installed C{gun} package by their paths on the web. The folder is listed once: only what
+    was there can be asked for, by its plain name.
+
+    @raise SettingsError: it is no such folder.
+    """
+    if not os.path.isfile(os.path.join(folder, "gun.js")):
+        raise SettingsError(f"there is no gun.js in {folder!r}: it has to be an installed npm package gun")
+    found: dict[bytes, IResource] = {}
+    names = ["gun.js", "sea.js", "axe.js"]
+    lib = os.path.join(folder, "lib")
+    if os.path.isdir(lib):
+        names += [f"lib/{name}" for name in sorted(os.listdir(lib)) if name.endswith(".js")]
+    for name in names:
+        place = os.path.join(folder, name)
+        if os.path.isfile(place):
+            found[f"/{name}".encode()] = found[f"/gun/{name}".encode()] = Script(place)
+    return found
