@@ -25,6 +25,7 @@ TESTS: dict[str, tuple[str, str]] = {
     "id_units": ("ids_replaced", MESH + "test_relay.IdTests.test_id_units"),
     "streams": ("streams_exceeded", MESH + "test_gets.StreamTests.test_streams"),
     "question_peers": ("question_peers_exceeded", MESH + "test_questions.OfferTests.test_question_peers"),
+    "depth": ("depth_refused", MESH + "test_relay.FrameTests.test_depth"),
     "dup_ids": ("dup_ids_evicted", MESH + "test_relay.IdTests.test_dup_ids"),
     "rtc_ids": ("rtc_ids_evicted", MESH + "test_forward.SignalTests.test_rtc_ids"),
     "ahead_ms": ("ahead_ms_refused", MESH + "test_deferred.FutureTests.test_ahead_ms"),

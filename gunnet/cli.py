@@ -1,0 +1,71 @@
+"""
+The console command C{gunnet}, for those whose installer hides C{twist} (pipx does), and for what else there
+is to do with a graph.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from gunnet import __version__
+
+
+def relay(arguments: Sequence[str]) -> int:
+    """Run a relay: the options of C{twist gun}, and the log as text."""
+    from twisted.python.usage import UsageError
+
+    from gunnet.tap import Options, run
+
+    options = Options()
+    options.synopsis = "Usage: gunnet relay [options]"
+    try:
+        options.parseOptions(arguments)
+    except UsageError as e:
+        return _complain(str(e))
+    run(options)
+
+
+COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "relay": (relay, "run a relay"),
+}
+"""Every command by its name: what carries it out (giving the exit status), and a line for C{--help}."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    @param arguments: without the program's name; L{None} for those of the process.
+    @return: the exit status.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name = arguments[0] if arguments else "--help"
+    if name in ("--help", "-h", "help"):
+        print(_usage())
+        return 0 if arguments else 2
+    if name == "--version":
+        print(f"gunnet {__version__}")
+        return 0
+    if name not in COMMANDS:
+        return _complain(f"there is no command {name!r}; gunnet --help lists them")
+    return COMMANDS[name][0](arguments[1:])
+
+
+def _usage() -> str:
+    lines = [f"  {name:<10}{about}" for name, (_, about) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: gunnet COMMAND [options]",
+            "",
+            *lines,
+            "",
+            "gunnet COMMAND --help tells more of each.",
+            "--version",
+        ]
+    )
+
+
+def _complain(why: str) -> int:
+    print(f"gunnet: {' '.join(why.split())}", file=sys.stderr)
+    return 2

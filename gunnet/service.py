@@ -1,0 +1,265 @@
+"""
+One relay, put together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from autobahn.websocket import USES_NVX
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from gunnet import __version__
+from gunnet.mesh.relay import Relay
+from gunnet.settings import Settings, SettingsError
+from gunnet.store.interface import Store
+from gunnet.store.memory import MemoryStore
+from gunnet.store.writer import StoreWriter
+from gunnet.transport.dialer import Dialer
+from gunnet.transport.link import Links
+from gunnet.transport.websocket import ServerFactory
+from gunnet.turns import MeshService
+from gunnet.web.resource import RelaySite, Root
+
+DRAIN_SECONDS = 0.4
+"""How long those who wrote last are kept connected to get their acks."""
+GOODBYE_SECONDS = 0.3
+"""How long peers have for their part of the closing handshake."""
+
+
+class RelayService(MultiService):
+    """
+    A relay as a service. L{startService} is the list of its parts, in the order in which they are built, and
+    L{stopService} takes them down in stages.
+    """
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, reactor: Any, random: Random) -> None:
+        """
+        @param reactor: for everything that waits, listens or connects.
+        @param random: for ids and delays; one that can't be foretold, where strangers connect.
+        """
+        super().__init__()
+        self.settings = settings
+        self._reactor = reactor
+        self._random = random
+
+    def startService(self) -> None:
+        """
+        Build and start the parts.
+
+        @raise Exception: one of them could not start, for instance L{gunnet.store.interface.StoreError} or
+            L{twisted.internet.error.CannotListenError}; the others are stopped again.
+        """
+        settings, reactor, random = self.settings, self._reactor, self._random
+        super().startService()
+        self.store = open_store(settings)
+        self.writer = StoreWriter(self.store, reactor)
+        relay = Relay(store=self.store, random=random, limits=settings.limits, axe=settings.axe)
+        self.mesh = MeshService(relay, self.writer, reactor)
+        self.links = Links()
+        site = RelaySite(
+            Root(ServerFactory(self.mesh, self.links, reactor), settings.path, settings.gun_js), reactor
+        )
+        self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
+        try:
+            self.dialers = [Dialer(url, self.mesh, self.links, reactor, random) for url in settings.peers]
+            for part in (self.mesh, *self.listeners, *self.dialers):
+                part.setServiceParent(self)
+        except BaseException:
+            self.stopService()
+            raise
+        self._introduce()
+
+    def _introduce(self) -> None:
+        self.log.info("gunnet {version}, NVX {nvx}", version=__version__, nvx="on" if USES_NVX else "off")
+        for listener in self.listeners:
+            listener.introduce()
+        if self.settings.data is None:
+            self.log.info("data in memory only")
+        else:
+            self.log.info("data in {place}", place=os.path.abspath(self.settings.data))
+        if self.settings.multicast:
+            self.log.warn("multicast is not in this version")
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Accept nothing more; store and acknowledge what was heard; say goodbye to the peers; close the store.
+
+        @return: fires when all of that is done.
+        """
+        Service.stopService(self)
+        done = _all(listener.stopService() for listener in self.listeners)
+        done.addCallback(self._drain)
+        done.addCallback(self._leave)
+        done.addCallback(lambda _: self.writer.stop())
+        done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))
+        done.addCallback(self._forget)
+        return done
+
+    def _drain(self, _: object) -> Deferred[None]:
+        self.links.deafen()
+        self._stored = self.mesh.stopService()
+        return _at_most(DRAIN_SECONDS, self._stored, self._reactor)
+
+    def _leave(self, _: object) -> Deferred[None]:
+        gone = self.links.goodbye(self._reactor, GOODBYE_SECONDS)
+        return _all([gone, self._stored, *(dialer.stopService() for dialer in self.dialers)])
+
+    def _forget(self, _: object) -> None:
+        for part in list(self):
+            part.disownServiceParent()
+
+
+class Listener(Service):
+    """
+    One address that the relay listens on.
+
+    @ivar port: what listens, when it does.
+    """
+
+    log = Logger()
+
+    def __init__(self, description: str, settings: Settings, site: IProtocolFactory, reactor: Any) -> None:
+        """
+        @param description: a Twisted endpoint string.
+        """
+        self.setName(f"listen:{description}")
+        self.port: IListeningPort | None = None
+        self._description = description
+        self._settings = settings
+        self._site = site
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        """
+        Listen.
+
+        @raise CannotListenError: for instance because the port is taken.
+        @raise SettingsError: the endpoint string, a key or a certificate is of no use.
+        """
+        super().startService()
+        try:
+            endpoint = serverFromString(self._reactor, self._description)
+        except (ValueError, TypeError, OSError) as e:
+            raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
+        factory = self._site
+        self._secure = self._description.startswith("ssl:")
+        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self._secure:
+            factory = tls_factory(self._settings.tls_key, self._settings.tls_cert, factory)
+            self._secure = True
+        failures: list[Failure] = []
+        self._listening = endpoint.listen(factory)
+        self._listening.addCallbacks(self._begun, failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    def _begun(self, port: IListeningPort) -> None:
+        self.port = port
+
+    def introduce(self) -> None:
+        """Log the address."""
+        address = self.port.getHost() if self.port is not None else None
+        self.log.info(
+            "listening on {scheme}://{address}{path}",
+            scheme="https" if self._secure else "http",
+            address=_address(address) or self._description,
+            path=self._settings.path,
+        )
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen no more. Links that are open stay so."""
+        super().stopService()
+        port, self.port = self.port, None
+        return succeed(None) if port is None else maybeDeferred(port.stopListening)
+
+
+def open_store(settings: Settings) -> Store:
+    """
+    Open the store that the settings ask for.
+
+    @raise gunnet.store.interface.StoreError: it can't be used.
+    """
+    if settings.data is None:
+        return MemoryStore(settings.limits.memory_bytes)
+    from gunnet.store.lmdb import LmdbStore  # not loaded by those who don't store
+
+    return LmdbStore(settings.data, settings.data_bytes_max)
+
+
+def tls_factory(key: str, cert: str, factory: IProtocolFactory) -> IProtocolFactory:
+    """
+    Put TLS under C{factory}.
+
+    @param key: PEM file of the private key.
+    @param cert: PEM file of the certificate, with those that lead from it to a root after it.
+    @raise SettingsError: they can't be read or don't fit.
+    """
+    from OpenSSL import SSL, crypto
+    from twisted.internet.ssl import Certificate, CertificateOptions, PrivateCertificate
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    try:
+        with open(key, "rb") as file:
+            key_pem = file.read()
+        with open(cert, "rb") as file:
+            found = re.findall(
+                rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read(), re.DOTALL
+            )
+        if not found:
+            raise SettingsError(f"TLS: {cert} holds no certificate (PEM)")
+        own = PrivateCertificate.loadPEM(found[0] + b"\n" + key_pem)
+        options = CertificateOptions(
+            privateKey=own.privateKey.original,
+            certificate=own.original,
+            extraCertChain=[Certificate.loadPEM(pem).original for pem in found[1:]],
+        )
+        options.getContext()
+    except OSError as e:
+        raise SettingsError(f"TLS: {e.strerror}: {e.filename}") from e
+    except (SSL.Error, crypto.Error) as e:
+        raise SettingsError(f"TLS: {key} and {cert} are no key and certificate that fit (PEM)") from e
+    return TLSMemoryBIOFactory(options, False, factory)
+
+
+def _address(address: Any) -> str | None:
+    """How URLs write it."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return None
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+
+
+def _all(deferreds: Iterable[Deferred[Any]]) -> Deferred[None]:
+    """Fires when all have; failures are logged, and are nobody's reason to stop halfway."""
+    waiting: Deferred[Any] = DeferredList([deferred.addErrback(_log_failure) for deferred in deferreds])
+    return waiting.addCallback(lambda _: None)
+
+
+def _log_failure(failure: Failure) -> None:
+    RelayService.log.failure("a part of the relay did not stop well", failure)
+
+
+def _at_most(seconds: float, wanted: Deferred[None], reactor: Any) -> Deferred[None]:
+    """A Deferred that fires with C{wanted}, or after C{seconds}. C{wanted} goes on in any case."""
+    first: Deferred[None] = Deferred()
+    late = reactor.callLater(seconds, first.callback, None)
+
+    def fired(result: Any) -> Any:
+        if late.active():
+            late.cancel()
+            first.callback(None)
+        return result
+
+    wanted.addBoth(fired)
+    return first

@@ -1,0 +1,124 @@
+"""
+What one relay is asked to be: plain data, checked, with nothing opened.
+
+The command line, the environment and the configuration file all end here (L{gunnet.tap}), and so do programs
+that embed a relay.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from gunnet.limits import MIB, Limits
+
+PORT = 8765
+TLS_PORT = 443
+PATH = "/gun"
+DATA = "gundata"
+DATA_BYTES_MAX = 1 << 40
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+class SettingsError(ValueError):
+    """What was asked for can't be done. C{str()} of it is one clear line for the operator."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    The settings of one relay.
+
+    @ivar listen: Twisted server endpoint strings; none of them listens twice.
+    @ivar path: the path of the WebSocket upgrade.
+    @ivar peers: URLs of other relays to keep a link to, each C{ws}, C{wss}, C{http} or C{https}.
+    @ivar data: the folder of the store, or L{None} to keep the graph in memory only.
+    @ivar data_bytes_max: how large the store may grow.
+    @ivar axe: tell a peer only what it asked for (AXE); otherwise everything to everyone.
+    @ivar multicast: find peers on the local network.
+    @ivar gun_js: a folder of the C{gun} package from npm, whose scripts are served; or L{None}.
+    @ivar tls_key: with C{tls_cert}: listeners that aren't C{ssl:} ones themselves speak TLS with this private
+        key (PEM file).
+    @ivar tls_cert: the certificate, with its chain below it (PEM file).
+    @ivar limits: every other bound.
+    @raise SettingsError: one clear line on what is wrong.
+    """
+
+    listen: tuple[str, ...] = (f"tcp:{PORT}",)
+    path: str = PATH
+    peers: tuple[str, ...] = ()
+    data: str | None = DATA
+    data_bytes_max: int = DATA_BYTES_MAX
+    axe: bool = True
+    multicast: bool = False
+    gun_js: str | None = None
+    tls_key: str | None = None
+    tls_cert: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not self.listen:
+            raise SettingsError("nothing to listen on")
+        if not re.fullmatch(r"/[\x21-\x7e]*", self.path) or re.search(r"[?#%]", self.path):
+            raise SettingsError(f"path {self.path!r} is not a plain path that begins with '/'")
+        for url in self.peers:
+            websocket_url(url)
+        for kind, values in (("listen on", self.listen), ("link to", self.peers)):
+            if len(set(values)) < len(values):
+                raise SettingsError(f"asked to {kind} the same twice: {', '.join(values)}")
+        if self.data is not None and not self.data.strip():
+            raise SettingsError("the data folder has no name")
+        if self.data_bytes_max < MIB:
+            raise SettingsError(f"room for {self.data_bytes_max} bytes of data is less than 1 MiB")
+        if (self.tls_key is None) != (self.tls_cert is None):
+            raise SettingsError("TLS needs both a key and a certificate")
+        if not 1024 <= self.limits.message_bytes <= self.limits.frame_bytes:
+            raise SettingsError(
+                f"messages of {self.limits.message_bytes} bytes: "
+                f"between 1024 and {self.limits.frame_bytes} is possible"
+            )
+
+
+def size(text: str) -> int:
+    """
+    Read a number of bytes: C{4096}, C{64K}, C{10M}, C{2G} (of 1024 each; C{KiB} and C{KB} are also C{K}).
+
+    @raise SettingsError: it isn't one.
+    """
+    found = re.fullmatch(r"\s*(\d{1,18})\s*([KMG]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise SettingsError(f"{text!r} is not a number of bytes, like 65536, 64K, 10M or 2G")
+    return int(found[1]) * _UNITS[found[2].upper()]
+
+
+def port(text: str) -> int:
+    """
+    Read a TCP port.
+
+    @raise SettingsError: it isn't one.
+    """
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+        raise SettingsError(f"{text!r} is not a port number")
+    return int(text)
+
+
+def websocket_url(url: str) -> str:
+    """
+    Give the WebSocket URL of a peer: C{http} becomes C{ws} (gun.js C{src/websocket.js}), the rest stays.
+
+    @raise SettingsError: no relay can have this URL.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError as e:
+        raise SettingsError(f"peer {url!r}: {e}") from e
+    if scheme not in ("ws", "wss", "http", "https"):
+        raise SettingsError(f"peer {url!r} doesn't begin with ws://, wss://, http:// or https://")
+    if not host or re.search(r"[^\x21-\x7e]", url):
+        raise SettingsError(f"peer {url!r} is not a URL with a host")
+    if parts.username is not None or parts.fragment:
+        raise SettingsError(f"peer {url!r}: a user name or a '#' can't be part of it")
+    return parts._replace(scheme=scheme.replace("http", "ws")).geturl()

@@ -1,0 +1,312 @@
+"""
+The command line of the relay, for C{twist gun} and C{gunnet relay}: options, environment, configuration file.
+
+This and L{gunnet.cli} are the only modules that know the reactor of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from random import SystemRandom
+from typing import Any, NoReturn
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import quoteStringArgument
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from gunnet import __version__, settings
+from gunnet.limits import Limits
+
+Values = dict[str, Any]
+"""What one source says: option name to value, already of the right type."""
+
+_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast"}
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise settings.SettingsError("it is empty")
+    return value
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "port": settings.port,
+    "host": _text,
+    "path": _text,
+    "data": _text,
+    "max-message": settings.size,
+    "max-data": settings.size,
+    "gun-js": _text,
+    "tls-key": _text,
+    "tls-cert": _text,
+}
+_LISTS = ("listen", "peer")
+_ENVIRONMENT = {"PORT": "port", "HTTPS_KEY": "tls-key", "HTTPS_CERT": "tls-cert"}
+_ENVIRONMENT_FLAGS = {"MULTICAST": "multicast", "AXE": "axe", "RAD": "store"}
+
+
+class Options(UsageOptions):
+    """What C{twist gun} and C{gunnet relay} understand."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Runs a GUN relay. The same names may stand in a TOML file (--config), and the environment variables "
+        "that GUN deployments use are understood: PORT, PEERS (with commas), HTTPS_KEY, HTTPS_CERT, "
+        "MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the environment, "
+        "that before the file. Sizes are bytes, or like 64K, 10M, 2G."
+    )
+    optParameters = [
+        ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
+        ["host", None, None, "Address to listen on [default: all]"],
+        ["path", None, None, f"Path of the WebSocket [default: {settings.PATH}]"],
+        ["data", None, None, f"Folder for the data [default: ./{settings.DATA}]"],
+        ["max-message", None, None, f"Largest message [default: {Limits().message_bytes >> 20}M]"],
+        ["max-data", None, None, f"Largest data folder [default: {settings.DATA_BYTES_MAX >> 30}G]"],
+        ["gun-js", None, None, "Folder of the npm package gun, to serve /gun.js, /gun/sea.js …"],
+        ["tls-key", None, None, "PEM file of the private key; with --tls-cert, listen with TLS"],
+        ["tls-cert", None, None, "PEM file of the certificate and its chain"],
+        ["config", None, None, "TOML file with these options"],
+    ]
+    optFlags = [
+        ["no-store", None, "Keep the graph in memory only"],
+        ["no-axe", None, "Send everything to everyone, not only to subscribers"],
+        ["no-multicast", None, "Don't look for peers on the local network"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self["peer"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Twisted server endpoint to listen on, like tcp:8765 (may be repeated)"""
+        self["listen"].append(endpoint)
+
+    def opt_peer(self, url: str) -> None:
+        """URL of another relay to be linked to (may be repeated)"""
+        self["peer"].append(url)
+
+    def opt_version(self) -> NoReturn:
+        """Print the version and exit"""
+        print(f"gunnet {__version__}")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Take the command line.
+
+        @raise UsageError: there is a mistake in it.
+        @raise SystemExit: the same, under C{twist}, which would print all of its usage in front of it.
+        """
+        try:
+            super().parseOptions(options)
+            self.settings = settings_from(self, os.environ)
+        except (UsageError, settings.SettingsError) as e:
+            if getattr(self, "parent", None) is not None:
+                refuse(e, 2)
+            raise UsageError(str(e)) from e
+
+
+def refuse(why: object, status: int) -> NoReturn:
+    """End the process with one line."""
+    print(f"gunnet: {' '.join(str(why).split())}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> settings.Settings:
+    """
+    Put together what the sources say.
+
+    @param options: the command line.
+    @raise SettingsError: one clear line on what is wrong in which of them.
+    """
+    sources = [_from_options(options), _from_environment(environment)]
+    if options["config"] is not None:
+        sources.append(_from_file(options["config"]))
+    said: Values = {}
+    for source in reversed(sources):
+        said.update(source)
+    known = {
+        "path": "path",
+        "axe": "axe",
+        "multicast": "multicast",
+        "data": "data",
+        "max-data": "data_bytes_max",
+    }
+    known |= {"gun-js": "gun_js", "tls-key": "tls_key", "tls-cert": "tls_cert"}
+    fields: Values = {field: said[name] for name, field in known.items() if name in said}
+    if not said.get("store", True):
+        fields["data"] = None
+    if "max-message" in said:
+        frame_bytes = max(Limits().frame_bytes, said["max-message"])
+        fields["limits"] = Limits(message_bytes=said["max-message"], frame_bytes=frame_bytes)
+    fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
+    return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
+
+
+def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:
+    """
+    What to listen on: the first source that says anything about it decides. C{listen} and C{port} of one
+    source add up.
+    """
+    chosen: Values = next((source for source in sources if source.keys() & {"listen", "port", "host"}), {})
+    endpoints = list(chosen.get("listen", ()))
+    if not endpoints or "port" in chosen:
+        said: Values = {}
+        for source in reversed(sources):
+            said.update(source)
+        port = said.get("port", settings.TLS_PORT if secure else settings.PORT)
+        host = said.get("host", "::" if _both_protocols() else "")
+        interface = f":interface={quoteStringArgument(host)}" if host else ""
+        endpoints.append(f"tcp:{port}{interface}")
+    return tuple(dict.fromkeys(endpoints))
+
+
+def _both_protocols() -> bool:
+    """Whether a socket on C{::} accepts IPv4 as well."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+            return not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    except (OSError, AttributeError):
+        return False
+
+
+def _from_options(options: Mapping[str, Any]) -> Values:
+    said = {name: _typed(name, options[name], f"--{name}") for name in _TYPES if options[name] is not None}
+    said |= {name: tuple(options[name]) for name in _LISTS if options[name]}
+    return said | {name: False for flag, name in _FLAGS.items() if options[flag]}
+
+
+def _from_environment(environment: Mapping[str, str]) -> Values:
+    said = {}
+    for variable, name in _ENVIRONMENT.items():
+        if environment.get(variable):
+            said[name] = _typed(name, environment[variable], variable)
+    for variable, name in _ENVIRONMENT_FLAGS.items():
+        text = environment.get(variable, "").strip().lower()
+        if text:
+            if text not in ("true", "false", "1", "0"):
+                raise settings.SettingsError(f"{variable}: {text!r} is neither true nor false")
+            said[name] = text in ("true", "1")
+    peers = tuple(url.strip() for url in environment.get("PEERS", "").split(",") if url.strip())
+    return said | ({"peer": peers} if peers else {})
+
+
+def _from_file(path: str) -> Values:
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file)
+    except OSError as e:
+        raise settings.SettingsError(f"--config {path}: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise settings.SettingsError(f"--config {path}: not TOML: {e}") from e
+    said: Values = {}
+    for name, value in found.items():
+        place = f"{path}: {name}"
+        flag = _FLAGS.get(name, name)
+        if flag in _FLAGS.values():
+            if not isinstance(value, bool):
+                raise settings.SettingsError(f"{place}: {value!r} is neither true nor false")
+            said[flag] = value if name == flag else not value
+        elif name in _LISTS:
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+                raise settings.SettingsError(f"{place}: neither text nor a list of texts")
+            said[name] = tuple(values)
+        elif name in _TYPES:
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise settings.SettingsError(f"{place}: {value!r} is neither text nor a whole number")
+            said[name] = _typed(name, str(value), place)
+        else:
+            raise settings.SettingsError(f"{path}: there is no option {name!r}")
+    return said
+
+
+def _typed(name: str, text: str, place: str) -> Any:
+    try:
+        return _TYPES[name](text)
+    except settings.SettingsError as e:
+        raise settings.SettingsError(f"{place}: {e}") from e
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """
+    The relay that the options ask for.
+
+    Under C{twist}, a relay that can't start ends the process with one line; otherwise C{startService} raises.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    from gunnet.service import RelayService  # Autobahn takes its time to load, which --help need not wait for
+
+    relay = RelayService(options.settings, reactor, SystemRandom())
+    if getattr(options, "parent", None) is None:
+        return relay
+    service = CommandLineService()
+    relay.setServiceParent(service)
+    return service
+
+
+class CommandLineService(MultiService):
+    """Around a relay that is the whole of its process."""
+
+    def startService(self) -> None:
+        """
+        Start it.
+
+        @raise SystemExit: it can't; why is on standard error.
+        """
+        try:
+            super().startService()
+        except Exception as e:
+            reason = expected(e)
+            if reason is None:
+                raise
+            refuse(reason, 1)
+
+
+def expected(error: Exception) -> str | None:
+    """One line for an error that the operator can do something about; L{None} for one that is our mistake."""
+    from twisted.internet.error import CannotListenError
+
+    from gunnet.store.interface import StoreError
+
+    if isinstance(error, CannotListenError):
+        why = getattr(error.socketError, "strerror", None) or error.socketError
+        return f"can't listen on {error.interface or '*'}:{error.port}: {why}"
+    if isinstance(error, (StoreError, settings.SettingsError)):
+        return str(error)
+    return None
+
+
+def run(options: Options) -> NoReturn:
+    """Run a relay in this process until it is told to stop, and end the process."""
+    from twisted.internet import reactor
+    from twisted.logger import (
+        FilteringLogObserver,
+        LogLevel,
+        LogLevelFilterPredicate,
+        globalLogBeginner,
+        textFileLogObserver,
+    )
+
+    shown = LogLevelFilterPredicate(LogLevel.info)
+    globalLogBeginner.beginLoggingTo(
+        [FilteringLogObserver(textFileLogObserver(sys.stdout), [shown])],
+        redirectStandardIO=False,  # a relay that does not start says why on standard error
+    )
+    service = CommandLineService()
+    service.addService(makeService(options, reactor))
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+    sys.stdout.flush()
+    os._exit(
+        0
+    )  # all is closed; to take a large heap apart as well would only keep the port's next owner waiting
