@@ -23,6 +23,7 @@ class Limits:
         (the C{ws} package's default).
     @ivar batch_messages: messages taken from one array frame; what is over is refused like a
         message that is too big.
+    @ivar depth: how deeply objects and arrays of a message may be nested.
     @ivar turn_messages: messages of one frame that are served at once, and of one peer's inbox that are
         served in one turn, so that a long batch does not keep the others waiting.
     @ivar inbox_messages: messages of one peer that wait for their turn; beyond, or when they are larger
@@ -63,6 +64,7 @@ class Limits:
     message_bytes: int = 10 * MIB
     frame_bytes: int = 104_857_600
     batch_messages: int = 50_000
+    depth: int = 100
     turn_messages: int = 200
     inbox_messages: int = 1_000
     name_bytes: int = 4_096

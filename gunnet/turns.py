@@ -47,9 +47,15 @@ class MeshService(Service):
         self._commit: Deferred[None] | None = None
         self._turning = False
         self._again = False
+        self._drained = False
 
     def _now(self) -> float:
         return self._reactor.seconds() * 1000
+
+    def startService(self) -> None:
+        """Twisted starts the service: turns come when something is to be done."""
+        super().startService()
+        self._drained = False
 
     # What transports call
 
@@ -111,10 +117,9 @@ class MeshService(Service):
 
     def _call_at(self, at: float) -> None:
         """See to it that a turn comes at C{at} (milliseconds since 1970), or earlier."""
-        if self._next is not None:
-            if self._next_at <= at:
-                return
-            self._next.cancel()
+        if self._drained or (self._next is not None and self._next_at <= at):
+            return
+        self._forget_next()
         self._next_at = at
         self._next = self._reactor.callLater(max(0.0, (at - self._now()) / 1000), self._turn)
 
@@ -199,6 +204,7 @@ class MeshService(Service):
             self._turn()
         self._forget_next()
         if self._commit is None:
+            self._drained = True
             return succeed(None)
         drained: Deferred[None] = Deferred()
         self._commit.addCallback(lambda _: self._drain().chainDeferred(drained))

@@ -117,7 +117,7 @@ class Selection:
         nodes: NodeCells = []
         taken = 0
         for soul, key, cell in self._stream():
-            if taken >= size and not self._query.reverse:
+            if taken >= size:
                 break
             if not nodes or nodes[-1][0] != soul:
                 nodes.append((soul, []))
@@ -142,9 +142,7 @@ class Selection:
         if query.soul is not None:
             yield from self._cells(query.soul, query.keys, reverse)
             return
-        souls = query.souls
-        if self._after is not None:
-            souls = Span(souls.prefix, self._after[0], souls.last)
+        souls = query.souls if self._after is None else _from(query.souls, self._after[0], reverse)
         for soul in self._graph.souls(souls, reverse=reverse):
             yield from self._cells(soul, query.keys, reverse)
 
@@ -154,9 +152,14 @@ class Selection:
             for key, cell in self._graph.cells(soul, keys, reverse=reverse):
                 yield soul, key, cell
             return
-        for key, cell in self._graph.cells(soul, Span(keys.prefix, after[1], keys.last), reverse=reverse):
+        for key, cell in self._graph.cells(soul, _from(keys, after[1], reverse), reverse=reverse):
             if key != after[1]:
                 yield soul, key, cell
+
+
+def _from(span: Span, name: str, reverse: bool) -> Span:
+    """The part of C{span} that is still to come, with C{name}, which was the last."""
+    return Span(span.prefix, span.first, name) if reverse else Span(span.prefix, name, span.last)
 
 
 def _with_hash(nodes: NodeCells) -> tuple[bytes, int] | None:

@@ -4,8 +4,6 @@ What is passed on from peer to peer: answers and acks to whoever asked, and with
 
 from __future__ import annotations
 
-from typing import Any
-
 from gunnet.counters import Counters
 from gunnet.limits import Limits
 from gunnet.mesh.gets import Gets
@@ -78,9 +76,9 @@ class Forward:
         if not peers and not away:
             return
         changes = {"><": told(peers)}
-        ok = _hop(jstext.parse(bytes(message.ok)), self._peers.near) if message.ok else None
+        ok = _hop(bytes(message.ok), self._peers.near)
         if ok is not None:
-            changes["ok"] = jstext.stringify(ok)
+            changes["ok"] = ok
         text = rewrite(text, changes)
         for peer in peers + away:
             self._peers.say(peer, text)
@@ -142,11 +140,16 @@ class Forward:
             self._to_all(peer, message, text)
 
 
-def _hop(ok: Any, near: int) -> Any:
-    """C{ok} of a put as it goes one hop further: one ack fewer is wanted (gun.js C{src/mesh.js}, C{say})."""
-    if not isinstance(ok, dict) or "@" not in ok:
-        return None
-    wanted = ok["@"]
-    if isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
-        return {**ok, "@": wanted - 1, "/": near}
+def _hop(text: bytes, near: int) -> bytes | None:
+    """
+    C{ok} of a put as it goes one hop further: one ack fewer is wanted (gun.js C{src/mesh.js}, C{say}).
+
+    @return: L{None} if it stays as it is.
+    """
+    try:
+        ok = jstext.parse(text)
+        if isinstance(ok, dict) and type(ok.get("@")) in (int, float):
+            return jstext.stringify({**ok, "@": ok["@"] - 1, "/": near})
+    except ValueError:
+        pass
     return None

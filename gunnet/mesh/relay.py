@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from random import Random
 
 from gunnet.counters import Counters
-from gunnet.graph.lex import read_get
+from gunnet.graph.lex import Query, read_get
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
 from gunnet.mesh.axe import Subscriptions, Updates
+from gunnet.mesh.dam import NOT_JSON, TOO_BIG, Dam
 from gunnet.mesh.forward import Forward
 from gunnet.mesh.gets import Gets
 from gunnet.mesh.peer import Peer
@@ -32,8 +33,6 @@ from gunnet.wire.dup import Dup
 from gunnet.wire.ids import id_source
 from gunnet.wire.message import Message, read, rewrite, split
 
-TOO_BIG = "Message too big!"
-NOT_JSON = "DAM JSON parse error."
 _DIGEST_CHARACTERS = 30
 
 
@@ -94,6 +93,7 @@ class Relay:
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
         self._gets = Gets(self._graph, self._peers, self._subscriptions, limits, counters, axe=axe)
         self._forward = Forward(self._peers, self._puts, self._gets, self._dup, limits, counters)
+        self._dam = Dam(self.pid, self._peers, limits, counters)
         self._crowded: dict[str, Peer] = {}
         self._committing = False
         self._hold: list[Link] = []
@@ -117,7 +117,7 @@ class Relay:
         if met is None:
             return None
         if met.url is None:
-            self._peers.say(met, b'{"#":"%b","dam":"?","pid":%b}' % (self._new_id().encode(), self._own_pid))
+            self._dam.greet(met)
         else:
             self._gets.resync(met)
         if self._pressed:
@@ -161,12 +161,12 @@ class Relay:
         try:
             texts = split(frame)
         except jstext.NotJSON:
-            self._complain(peer, NOT_JSON)
+            self._dam.complain(peer, NOT_JSON)
             return
         if len(texts) > self.limits.batch_messages:
             self.counters.count("batch_messages_refused", len(texts) - self.limits.batch_messages)
             del texts[self.limits.batch_messages :]
-            self._complain(peer, TOO_BIG)
+            self._dam.complain(peer, TOO_BIG)
         if len(texts) == 1 and not peer.inbox and self._can_answer(peer):
             self._hear_message(peer, texts[0], now)
         elif texts:
@@ -183,7 +183,7 @@ class Relay:
     def hear_oversized(self, peer: Peer) -> None:
         """A message of C{peer} was too large, and skipped."""
         self.counters.count("message_bytes_refused")
-        self._complain(peer, TOO_BIG)
+        self._dam.complain(peer, TOO_BIG)
 
     def _serve_inbox(self, peer: Peer, now: float) -> None:
         served = 0
@@ -197,11 +197,15 @@ class Relay:
 
     def _hear_message(self, peer: Peer, text: bytes, now: float) -> None:
         counters = self.counters
+        if jstext.is_deeper(text, self.limits.depth):
+            counters.count("depth_refused")
+            self._dam.complain(peer, NOT_JSON)
+            return
         try:
             message, text = read(text)
         except jstext.NotJSON:
             counters.count("messages_not_json")
-            self._complain(peer, NOT_JSON)
+            self._dam.complain(peer, NOT_JSON)
             return
         counters.count("messages_heard")
         message_id = message.id
@@ -235,7 +239,7 @@ class Relay:
     ) -> None:
         if message.dam is not None:
             self._dup.remember(message_id, peer)
-            self._hear_dam(peer, message, message_id)
+            self._dam.hear(peer, message, message_id)
         elif message.put:
             origin = Origin(peer, message_id)
             self._dup.remember(message_id, origin)
@@ -248,51 +252,18 @@ class Relay:
             self._dup.remember(message_id, peer)
             self._forward.ack(message, text, digest)
         elif message.get:
-            query = read_get(jstext.parse(bytes(message.get)), self.limits)
-            question = Question(peer, message_id, digest, query)
+            question = Question(peer, message_id, digest, self._query(message))
             self._dup.remember(message_id, question)
             self._gets.serve(question, message, text, now)
         else:
             self._dup.remember(message_id, peer)
             self._forward.other(peer, message, text, now)
 
-    # The mesh's own verbs
-
-    @property
-    def _own_pid(self) -> bytes:
-        return jstext.string(self.pid)
-
-    def _hear_dam(self, peer: Peer, message: Message, message_id: str) -> None:
-        verb = message.dam if isinstance(message.dam, str) else ""
-        if verb == "?":
-            self._greet(peer, message, message_id)
-        elif verb == "!":
-            self.counters.count("errors_heard")
-        else:
-            # hi opens a socket; mob, opt, service and tag would let strangers steer this relay; rtc is for
-            # browsers; all others are unknown to gun.js too, which says nothing.
-            self.counters.count("verbs_ignored")
-
-    def _greet(self, peer: Peer, message: Message, message_id: str) -> None:
-        pid = message.pid
-        if isinstance(pid, str) and 0 < len(pid) <= self.limits.id_units:
-            if pid == self.pid:
-                self.counters.count("peers_self")
-                self._peers.drop(peer, "it is this relay itself")
-                return
-            peer.life.named(pid)
-        if message.re is None:
-            self._peers.say(
-                peer,
-                b'{"#":"%b","@":%b,"dam":"?","pid":%b}'
-                % (self._new_id().encode(), jstext.string(message_id), self._own_pid),
-            )
-
-    def _complain(self, peer: Peer, error: str) -> None:
-        self.counters.count("complaints_sent")
-        self._peers.say(
-            peer, b'{"#":"%b","dam":"!","err":%b}' % (self._new_id().encode(), jstext.string(error))
-        )
+    def _query(self, message: Message) -> Query | None:
+        try:
+            return read_get(jstext.parse(bytes(message.get)), self.limits)
+        except jstext.NotJSON:
+            return None
 
     # Turns
 
@@ -396,5 +367,8 @@ def _digest(value: object) -> str | None:
     if isinstance(value, str) and len(value) <= _DIGEST_CHARACTERS:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return jstext.number(value)
+        try:
+            return jstext.number(value)
+        except ValueError:
+            return None
     return None

@@ -1,5 +1,5 @@
 """
-How a cell becomes one LMDB record, so that records sort as their names do.
+How a cell becomes one LMDB record, so that records sort as their names do::
 
     key    = soul part, 0x00, key part
     record = kind (1 byte), state (8 bytes, big-endian double), [names], value (JSON text)

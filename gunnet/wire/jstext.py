@@ -20,6 +20,8 @@ _decode = msgspec.json.Decoder().decode
 _LONE = re.compile("[\ud800-\udfff]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _PLAIN_INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]{0,14})\Z").match
+_STRINGS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[{}\[\]]")
 _HASH_RUN = 4096
 _POWERS = [pow(31, power, 1 << 32) for power in reversed(range(_HASH_RUN))]
 _RUN_FACTOR = pow(31, _HASH_RUN, 1 << 32)
@@ -115,6 +117,29 @@ def string(text: str) -> bytes:
             head = lone.end()
         pieces.append(_encode(joined[head:])[1:])
         return b"".join(pieces)
+
+
+def utf8(text: str) -> bytes:
+    """JSON text as UTF-8; a lone surrogate in it, which UTF-8 can't say, is escaped."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _LONE.sub(lambda lone: f"\\u{ord(lone.group()):04x}", text).encode("utf-8")
+
+
+def is_deeper(text: bytes, depth: int) -> bool:
+    """Whether objects and arrays in JSON text are nested more than C{depth} levels."""
+    if text.count(b"{") + text.count(b"[") <= depth:
+        return False
+    level = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", text)):
+        if bracket in b"{[":
+            level += 1
+            if level > depth:
+                return True
+        else:
+            level -= 1
+    return False
 
 
 def stringify(value: Any, *, sort: bool = False) -> bytes:

@@ -56,6 +56,7 @@ class Message(msgspec.Struct):
 _ALIASES = {field.encode_name: field.name for field in msgspec.structs.fields(Message)}
 _RAW = {"put", "get", "ok", "err", "trace", "meta", "chain"}
 _LOCAL = ("_", "$", "DBG")
+_EMPTY = {"#", "><", "NTS", "nts"}
 _decode = msgspec.json.Decoder(Message).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -65,7 +66,7 @@ def read(text: bytes) -> tuple[Message, bytes]:
     """
     Read one message.
 
-    @param text: JSON text that begins with C{{}.
+    @param text: JSON text of an object.
     @return: the message, and its text in a form that may be forwarded as it is.
     @raise jstext.NotJSON: if JavaScript would not parse it.
     """
@@ -93,16 +94,26 @@ def _read_slowly(text: bytes) -> tuple[Message, bytes]:
         raise jstext.NotJSON(str(error)) from None
 
 
+def _fields(text: bytes) -> dict[str, Any]:
+    """Wire name to JSON text of all fields of a message that L{read} took."""
+    try:
+        return dict(_decode_fields(text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {name: jstext.stringify(value) for name, value in jstext.parse_slowly(text).items()}
+
+
+def says_anything(text: bytes) -> bool:
+    """Whether a message of unknown kind has more than an id and names."""
+    return not _fields(text).keys() <= _EMPTY
+
+
 def rewrite(text: bytes, changes: dict[str, bytes]) -> bytes:
     """
     The message C{text} with some fields put in place of its own, unknown ones kept and private ones dropped.
 
     @param changes: wire name to JSON text.
     """
-    try:
-        fields: dict[str, Any] = dict(_decode_fields(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        fields = {name: jstext.stringify(value) for name, value in jstext.parse_slowly(text).items()}
+    fields = _fields(text)
     for name in _LOCAL:
         fields.pop(name, None)
     fields.update(changes)
@@ -113,8 +124,8 @@ def rewrite(text: bytes, changes: dict[str, bytes]) -> bytes:
 
 def split(frame: bytes) -> list[bytes]:
     """
-    The messages of one frame, each as JSON text that begins with C{{}; what is no message is left out
-    (gun.js C{src/mesh.js}, C{hear}).
+    The messages of one frame, each as JSON text of an object; what is no message is left out (gun.js
+    C{src/mesh.js}, C{hear}).
 
     @raise jstext.NotJSON: if the frame is an array that JavaScript would not parse.
     """
@@ -133,11 +144,7 @@ def split(frame: bytes) -> list[bytes]:
     texts = []
     for item in items:
         if item[:1] == b'"':
-            inner = jstext.parse(item)
-            try:
-                item = inner.encode("utf-8")
-            except UnicodeEncodeError:
-                continue
+            item = jstext.utf8(jstext.parse(item))
         if item[:1] == b"{":
             texts.append(item)
     return texts

@@ -30,8 +30,8 @@ class TraceTests(SynchronousTestCase):
             self.assertEqual(len(found), 1 if names else 0)
             if digest is not None:
                 self.assertEqual(found[0][1], digest, get)
-            small = chunks(graph, query, 1)
-            self.assertEqual([cell for text, _ in small for cell in cells_of(text)], cells)
+            small = [cell for text, _ in chunks(graph, query, 1) for cell in cells_of(text)]
+            self.assertEqual(small[::-1] if query.reverse else small, cells)
 
     def test_fruit(self) -> None:
         """Trace 06: prefix, exact, range, budget and reverse on the properties of one soul."""

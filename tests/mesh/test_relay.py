@@ -149,6 +149,18 @@ class FrameTests(SynchronousTestCase):
         )
         self.assertEqual(["g1", "g2", "g3"], [answer["@"] for answer in self.a.heard if "@" in answer])
 
+    def test_depth(self) -> None:
+        """A message may be nested 100 deep and no deeper, whatever its strings and its length are."""
+        for depth, refused in ((100, 0), (101, 1), (5_000, 2)):
+            nested = "[" * (depth - 1) + "]" * (depth - 1)
+            self.a.say(f'{{"#":"n{depth}","x":{nested},"y":"[[","z":"\\""}}')
+            self.assertEqual(refused, self.talk.counters["depth_refused"])
+        self.assertEqual(["n100"], [heard["#"] for heard in self.b.take()])
+        self.assertEqual(["DAM JSON parse error."] * 2, [heard["err"] for heard in self.a.take()])
+        wide = {f"s{number}": {"_": {"#": f"s{number}", ">": {"k": 1}}, "k": 1} for number in range(500)}
+        self.a.say({"#": "wide", "put": wide})
+        self.assertEqual([True], [ack["ok"] for ack in self.a.answers("wide")])
+
     def test_no_message(self) -> None:
         """The heartbeat, and text that is no message, are passed over in silence."""
         for text in ["", " ", ' {"#":"g","get":{"#":"s"}}', *_words('[] hello 123 null "str" ] [[]] [1,2]')]:
