@@ -55,6 +55,8 @@ class Limits:
         within the 9 s for which clients take answers.
     @ivar upstream_souls: souls remembered as asked for, per upstream link.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
+    @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
+        (C{opt.gap} in gun.js C{src/mesh.js}).
     @ivar pack_bytes: size at which an outgoing array frame is closed (gun.js C{src/mesh.js}).
     @ivar broadcasts: messages of unknown kind that one peer may have forwarded per second.
     @ivar peers: links at one time; a further one is refused.
@@ -92,6 +94,7 @@ class Limits:
     question_peers: int = 999
     upstream_souls: int = 200_000
     late_acks: int = 64
+    gap_ms: float = 0.0
     pack_bytes: int = 9_000
     broadcasts: float = 10.0
     peers: int = 20_000

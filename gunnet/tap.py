@@ -307,6 +307,5 @@ def run(options: Options) -> NoReturn:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     sys.stdout.flush()
-    os._exit(
-        0
-    )  # all is closed; to take a large heap apart as well would only keep the port's next owner waiting
+    # All is closed; to take a large heap apart as well would only keep the port's next owner waiting.
+    os._exit(0)

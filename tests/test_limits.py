@@ -66,6 +66,7 @@ UNCOUNTED: dict[str, tuple[str, str]] = {
         "asking for more is usual: it means all there is",
         MESH + "test_gets.AnswerTests.test_lex_characters",
     ),
+    "gap_ms": ("nothing is lost, it comes later", MESH + "test_relay.FrameTests.test_gap_ms"),
     "pack_bytes": ("nothing is lost, it comes in parts", MESH + "test_outbox.OutboxTests.test_pack_bytes"),
     "memory_bytes": ("the store has its own figures", "tests.store.test_memory.BoundTests.test_never_over"),
 }

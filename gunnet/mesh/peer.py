@@ -56,6 +56,7 @@ class Peer:
     @ivar streams: long answers to it that are under way.
     @ivar subscriptions: the (soul, key) it is subscribed to; L{None} as key is the whole node.
     @ivar asked: (of an upstream) the (soul, key) that it was asked for over this link.
+    @ivar quiet_until: when the gap after the last frames to it ends, milliseconds.
     @ivar broadcasts_left: messages of unknown kind that it may still have forwarded.
     @ivar broadcast_at: when that was reckoned, milliseconds.
     @ivar life: the machine above.
@@ -73,6 +74,7 @@ class Peer:
         "outbox",
         "paused",
         "pid",
+        "quiet_until",
         "streams",
         "subscriptions",
         "up",
@@ -92,6 +94,7 @@ class Peer:
         self.streams: deque[Stream] = deque()
         self.subscriptions: set[tuple[str, str | None]] = set()
         self.asked: set[tuple[str, str | None]] = set()
+        self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
         self.life: Life = _new_life(self)

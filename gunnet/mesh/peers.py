@@ -117,16 +117,32 @@ class Peers:
         if peer.up and len(peer.outbox):
             self._talked_to[peer.id] = peer
 
-    def frames(self) -> list[tuple[Link, list[bytes]]]:
-        """What is to be written now, in order, per link. Peers that are paused keep theirs."""
+    def frames(self, now: float) -> list[tuple[Link, list[bytes]]]:
+        """
+        What is to be written now, in order, per link. Peers that are paused keep theirs, and so do those that
+        were written to less than C{limits.gap_ms} ago.
+
+        @param now: in milliseconds.
+        """
         if not self._talked_to:
             return []
         written = []
-        for peer in self._talked_to.values():
-            if not peer.paused and peer.link is not None:
-                written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
-        self._talked_to.clear()
+        gap = self._limits.gap_ms
+        talked_to, self._talked_to = self._talked_to, {}
+        for peer in talked_to.values():
+            if peer.paused or peer.link is None:
+                continue
+            if now < peer.quiet_until:
+                self._talked_to[peer.id] = peer
+                continue
+            peer.quiet_until = now + gap
+            written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
         return written
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next gap ends behind which something waits, in milliseconds."""
+        return min([peer.quiet_until for peer in self._talked_to.values()], default=None)
 
 
 def told(peers: Iterable[Peer]) -> bytes:

@@ -299,7 +299,7 @@ class Relay:
             commit = self._puts.cut()
             self._committing = commit is not None
         self._mind_pressure()
-        frames = self._peers.frames()
+        frames = self._peers.frames(now)
         drops, self._peers.drops = self._peers.drops, []
         hold, self._hold = self._hold, []
         release, self._release = self._release, []
@@ -308,7 +308,7 @@ class Relay:
     def _again_at(self, now: float) -> float | None:
         if self.waiting():
             return now
-        times = [self._puts.next_at, self._gets.next_at, self._dup.next_at]
+        times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
         return min([at for at in times if at is not None], default=None)
 
     def _can_serve(self, peer: Peer) -> bool:

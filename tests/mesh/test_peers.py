@@ -70,9 +70,9 @@ class TableTests(SynchronousTestCase):
         peers.drop(peer, "enough")
         peers.drop(peer, "again")
         self.assertEqual([(link, "enough")], [(drop.link, drop.reason) for drop in peers.drops])
-        self.assertEqual(([], 0, 1), (peers.frames(), peers.near, counters["peers_dropped"]))
+        self.assertEqual(([], 0, 1), (peers.frames(0.0), peers.near, counters["peers_dropped"]))
         peers.say(peer, b"{}")
-        self.assertEqual([], peers.frames())
+        self.assertEqual([], peers.frames(0.0))
 
 
 class SayTests(SynchronousTestCase):
@@ -85,8 +85,8 @@ class SayTests(SynchronousTestCase):
         peers.say(one, b'{"a":1}')
         peers.say(two, b'{"c":1}')
         peers.say(one, b'{"b":1}')
-        self.assertEqual([(one.link, [b'[{"a":1},{"b":1}]']), (two.link, [b'{"c":1}'])], peers.frames())
-        self.assertEqual([], peers.frames())
+        self.assertEqual([(one.link, [b'[{"a":1},{"b":1}]']), (two.link, [b'{"c":1}'])], peers.frames(0.0))
+        self.assertEqual([], peers.frames(0.0))
 
     def test_paused(self) -> None:
         """To a peer whose transport is full nothing is written until it has drained."""
@@ -94,10 +94,10 @@ class SayTests(SynchronousTestCase):
         peer = joined(peers)
         peers.pause(peer)
         peers.say(peer, b'{"a":1}')
-        self.assertEqual([], peers.frames())
+        self.assertEqual([], peers.frames(0.0))
         peers.say(peer, b'{"b":1}')
         peers.resume(peer)
-        self.assertEqual([(peer.link, [b'[{"a":1},{"b":1}]'])], peers.frames())
+        self.assertEqual([(peer.link, [b'[{"a":1},{"b":1}]'])], peers.frames(0.0))
 
     def test_outbox_bytes(self) -> None:
         """A peer for which more waits than the bound is dropped, and what waited is freed."""
@@ -121,7 +121,7 @@ class SayTests(SynchronousTestCase):
             (3, 33, 6), (len(upstream.outbox), upstream.outbox.size, counters["offline_bytes_evicted"])
         )
         joined(peers, upstream)
-        self.assertEqual([(upstream.link, [b'[{"n":    6},{"n":    7},{"n":    8}]'])], peers.frames())
+        self.assertEqual([(upstream.link, [b'[{"n":    6},{"n":    7},{"n":    8}]'])], peers.frames(0.0))
 
     def test_offline_too_large(self) -> None:
         """A message larger than the bound does not wait for an upstream that is away."""
@@ -139,7 +139,7 @@ class SayTests(SynchronousTestCase):
         peer = joined(peers)
         peers.leave(peer)
         peers.say(peer, b"{}")
-        self.assertEqual(([], 0), (peers.frames(), len(peer.outbox)))
+        self.assertEqual(([], 0), (peers.frames(0.0), len(peer.outbox)))
 
 
 class ToldTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
 from gunnet.mesh.relay import NOT_JSON, TOO_BIG
-from gunnet.testing import Client, Conversation, Message, put
+from gunnet.testing import Client, Conversation, Message, messages, put
 
 
 def errors(client: Client) -> list[str]:
@@ -148,6 +148,20 @@ class FrameTests(SynchronousTestCase):
             [get("g1", "s"), '{"#":"g2","get":{"#":"s"}}', None, 5, "text", [get("no", "s")], get("g3", "s")]
         )
         self.assertEqual(["g1", "g2", "g3"], [answer["@"] for answer in self.a.heard if "@" in answer])
+
+    def test_gap_ms(self) -> None:
+        """After a frame comes a gap, and what it held back comes in one frame behind it."""
+        self.talk = Conversation(limits=Limits(gap_ms=20))
+        self.a = self.talk.connect("a")
+        self.talk.advance(20)
+        self.a.take()
+        for number in range(4):
+            self.a.say(get(f"g{number}", "s"))
+        self.assertEqual(["g0"], [answer["@"] for answer in self.a.take()])
+        self.talk.advance(19)
+        self.assertEqual([], self.a.take())
+        self.talk.advance(1)
+        self.assertEqual(["g1", "g2", "g3"], [answer["@"] for answer in messages(self.a.link.frames[-1])])
 
     def test_depth(self) -> None:
         """A message may be nested 100 deep and no deeper, whatever its strings and its length are."""
