@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-APART = ("interop", "crash")
+APART = {"interop": ["-j2"], "crash": []}
+"""The suites with real relays, and what trial is to be told for each."""
 
 
 def unit() -> list[str]:
@@ -51,6 +52,7 @@ def main(arguments: list[str]) -> int:
         "twisted.trial",
         "--temp-directory",
         f"_trial_temp_{suite}",
+        *APART.get(suite, ()),
         *options,
         *names,
     ]

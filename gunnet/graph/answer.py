@@ -20,6 +20,13 @@ NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
 _CELL_OVERHEAD = 20
 
 
+def in_order(nodes: dict[str, list[tuple[str, Cell]]]) -> NodeCells:
+    """C{nodes} with souls and keys in order."""
+    for cells in nodes.values():
+        cells.sort(key=lambda item: jstext.order_key(item[0]))
+    return sorted(nodes.items(), key=lambda item: jstext.order_key(item[0]))
+
+
 def render(nodes: NodeCells) -> bytes:
     """The JSON text of a C{put}. Names must be in order."""
     texts = []

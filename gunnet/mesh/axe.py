@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gunnet.counters import Counters
-from gunnet.graph.answer import NodeCells, render
+from gunnet.graph.answer import NodeCells, in_order, render
 from gunnet.graph.ham import Cell
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, told
 from gunnet.mesh.routes import Origin, Push, Route
 from gunnet.wire.dup import Dup
-from gunnet.wire.jstext import order_key, string
+from gunnet.wire.jstext import string
 
 
 class Change:
@@ -184,6 +184,4 @@ def _nodes(changes: list[Change]) -> NodeCells:
     nodes: dict[str, list[tuple[str, Cell]]] = {}
     for change in changes:
         nodes.setdefault(change.soul, []).append((change.key, change.cell))
-    for cells in nodes.values():
-        cells.sort(key=lambda item: order_key(item[0]))
-    return sorted(nodes.items(), key=lambda item: order_key(item[0]))
+    return in_order(nodes)

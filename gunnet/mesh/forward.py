@@ -11,6 +11,7 @@ from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, read_told, told
 from gunnet.mesh.puts import Puts
 from gunnet.mesh.routes import Origin, Push, Question, Route
+from gunnet.store.interface import StoreError
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
 from gunnet.wire.message import Message, rewrite
@@ -63,9 +64,21 @@ class Forward:
                 if route.digest is None:
                     route.digest = digest
             if asker is not None and asker is not origin.peer:
-                self._peers.say(asker, text)
+                self._peers.say(asker, self._corrected(message, text) if origin.lost_tie else text)
         elif flood and news and not (message.private or message.private_too):
             self._to_all(origin.peer, message, text)
+
+    def _corrected(self, message: Message, text: bytes) -> bytes:
+        """
+        An answer in which something has lost a tie, with what stands in its place: gun.js lets an answer to
+        its own get overwrite a greater value of the same state.
+        """
+        try:
+            put = self._puts.standing(bytes(message.put))
+        except StoreError:
+            return text
+        self._counters.count("answers_corrected")
+        return rewrite(text, {"put": put, "##": b"%d" % jstext.string_hash(put)})
 
     def _to_all(self, source: Peer, message: Message, text: bytes) -> None:
         seen = read_told(message.told)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gunnet.counters import Counters
+from gunnet.graph.answer import in_order, render
 from gunnet.graph.deferred import Deferred
-from gunnet.graph.ham import Verdict, decide
+from gunnet.graph.ham import Cell, Verdict, decide
 from gunnet.graph.merge import Batch, Graph
 from gunnet.graph.node import InvalidGraph, PutCell, PutRefused, read_put
 from gunnet.limits import Limits
@@ -134,9 +135,26 @@ class Puts:
                 if updates is not None:
                     updates.note(soul, key, cell, origin, asker)
                 news = must_wait = True
-            elif verdict is Verdict.KEEP and graph.confirm(soul, key):
-                must_wait = True
+            elif verdict is Verdict.KEEP:
+                if standing is not None and standing[0] == state and standing[1] != value:
+                    origin.lost_tie = True
+                if graph.confirm(soul, key):
+                    must_wait = True
         return news, must_wait
+
+    def standing(self, put: bytes) -> bytes:
+        """
+        What is known of the properties in a put that L{serve} took.
+
+        @return: the JSON text of a C{put}.
+        @raise StoreError: if the store can't be read.
+        """
+        nodes: dict[str, list[tuple[str, Cell]]] = {}
+        for soul, key, _, _ in read_put(put, self._limits):
+            cell = self._graph.known(soul, key)
+            if cell is not None:
+                nodes.setdefault(soul, []).append((key, cell))
+        return render(in_order(nodes))
 
     def run_deferred(self, now: float) -> None:
         """Take in the writes whose time has come."""

@@ -17,6 +17,7 @@ class Origin:
 
     @ivar parts: commits and deferred cells that its ack still waits for.
     @ivar failed: whether C{err} was answered.
+    @ivar lost_tie: whether something in it lost to another value of the same state.
     @ivar late: acks of other peers, held back until our own is out.
     """
 
@@ -24,6 +25,7 @@ class Origin:
     id: str
     parts: int = 1
     failed: bool = False
+    lost_tie: bool = False
     late: list[bytes] | None = None
 
 

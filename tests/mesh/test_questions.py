@@ -12,6 +12,7 @@ from gunnet.limits import Limits
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
 from gunnet.testing import Client, Conversation, Message, put
+from gunnet.wire import jstext
 
 URL = "ws://upstream/gun"
 
@@ -190,6 +191,23 @@ class AnswerFromOthersTests(SynchronousTestCase):
         self.holder.say(put("a2", "t", {"x": 1}, self.talk.now, **{"@": "g2", "##": 6}))
         self.holder.say(put("a3", "t", {"x": 1}, self.talk.now, **{"@": "g2", "##": 6}))
         self.assertEqual(["a2"], [answer["#"] for answer in self.asker.answers("g2") if "put" in answer])
+
+    def test_lost_tie(self) -> None:
+        """Where an answer loses a tie, what stands is in its place; an older one is the asker's to ignore."""
+        for axe in (True, False):
+            self.begin(axe=axe)
+            self.asker.say(get("g", "s"))
+            self.asker.say(put("p", "s", {"tie": 5, "old": "new"}, 2_000))
+            self.holder.say(put("a", "s", {"tie": 10, "x": 1}, 2_000, **{"@": "g", "##": 7, "more": 1}))
+            self.holder.say(put("b", "s", {"old": "older"}, 1_000, **{"@": "g", "##": 8}))
+            mixed, older = [answer for answer in self.asker.answers("g") if "put" in answer]
+            self.assertEqual(
+                {"_": {"#": "s", ">": {"tie": 2_000, "x": 2_000}}, "tie": 5, "x": 1}, mixed["put"]["s"]
+            )
+            self.assertEqual(jstext.string_hash(jstext.stringify(mixed["put"], sort=True)), mixed["##"])
+            self.assertEqual(("a", 1), (mixed["#"], mixed["more"]))
+            self.assertEqual("older", older["put"]["s"]["old"])
+            self.assertEqual(1, self.talk.counters["answers_corrected"])
 
     def test_other_hash(self) -> None:
         """Answers that differ are all passed on."""

@@ -74,6 +74,15 @@ class NumberTests(SynchronousTestCase):
             if value == int(value):
                 self.assertEqual(jstext.number(int(value)), case["text"])
 
+    def test_states(self) -> None:
+        """The states of gun.js's clock, fractions of a millisecond included, keep their text and order."""
+        sample = VECTORS["state"]["sample"]
+        self.assertEqual(sorted(set(sample)), sample)
+        for state in sample:
+            text = jstext.number(float(state))
+            self.assertEqual(jstext.canonical(text.encode()), text.encode())
+            self.assertEqual((float(text), text), (state, repr(state)))
+
     def test_hard(self) -> None:
         """The ends of the ranges and the changes of notation are right."""
         for value, text in HARD_NUMBERS.items():
