@@ -7,6 +7,7 @@ hash (C{##}) is taken over exactly this text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gunnet.graph.ham import Cell
@@ -18,6 +19,7 @@ NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
 """[(soul, [(key, cell), …]), …], both in order."""
 
 _CELL_OVERHEAD = 20
+_INDEX_NAME = re.compile(rb'"[0-9]+":')
 
 
 def in_order(nodes: dict[str, list[tuple[str, Cell]]]) -> NodeCells:
@@ -42,6 +44,15 @@ def render(nodes: NodeCells) -> bytes:
         meta = b'"_":{"#":%b,">":{%b}}' % (name, b",".join(states))
         texts.append(b"%b:{%b}" % (name, b",".join([*before, meta, *after])))
     return b"{%b}" % b",".join(texts)
+
+
+def is_hash_of(known: str, text: bytes, digest: int) -> bool:
+    """
+    Whether C{known}, the text of somebody's hash, is that of a C{put} of which ours is C{digest}.
+
+    @param text: the C{put}, of L{render}.
+    """
+    return known == str(digest) or (_INDEX_NAME.search(text) is not None and known == str(client_hash(text)))
 
 
 def client_hash(text: bytes) -> int:

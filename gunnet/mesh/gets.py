@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from gunnet.counters import Counters
-from gunnet.graph.answer import Selection, client_hash
+from gunnet.graph.answer import Selection, is_hash_of
 from gunnet.graph.lex import Query
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
@@ -92,10 +92,10 @@ class Gets:
         if query is None or message.private or message.private_too:
             return
         seen = read_told(message.told)
-        if not self._axe or query.soul is None:
-            self._flood(question, text, seen)
-        else:
+        if self._axe:
             self._route(question, query, text, seen, answered, now)
+        else:
+            self._flood(question, text, seen)
 
     def _subscribe(self, peer: Peer, query: Query) -> None:
         soul = query.soul
@@ -129,7 +129,7 @@ class Gets:
         asked = question.digest
         if asked is None:
             question.digest = str(digest)
-        elif asked == str(digest) or asked == str(client_hash(put)):
+        elif is_hash_of(asked, put, digest):
             self._counters.count("answers_known_already")
             return
         more = b'"%%":"%b",' % next_id.encode() if next_id else b""
@@ -213,7 +213,7 @@ class Gets:
             if peer.up
             and peer is not question.peer
             and not peer.is_named_in(seen)
-            and self._must_ask(peer, query)
+            and (self._must_ask(peer, query) or not answered)
         ]
         if upstreams:
             text = _forwarded(question, text, upstreams)
@@ -224,7 +224,7 @@ class Gets:
         if len(self._offers) >= self._limits.questions:
             self._counters.count("questions_evicted")
             self._offers.popleft()
-        candidates = [peer for peer in self._holders(query) if peer.url is None]
+        candidates = (peer for peer in self._holders(query) if peer.url is None)
         self._run_offer(Offer(question, text, self._others(candidates, question.peer, seen)), now)
 
     def _must_ask(self, upstream: Peer, query: Query) -> bool:

@@ -122,11 +122,13 @@ class OfferTests(SynchronousTestCase):
         self.assertEqual([], self.asked())
 
     def test_no_soul(self) -> None:
-        """What nothing could answer is asked of nobody; a range of souls of all at once."""
+        """What nothing could answer is asked of nobody; a range of souls in turns, like all else."""
         self.asker.say({"#": "g1", "get": {"#": 5}})
         self.assertEqual([], self.asked())
         self.asker.say({"#": "g2", "get": {"#": {"*": "s"}, "%": 100}})
-        self.assertEqual(list(range(8)), self.asked())
+        self.assertEqual([0, 1, 2], self.asked())
+        self.talk.advance(60)
+        self.assertEqual([3, 4, 5, 6, 7], self.asked())
 
     def test_unknown_fields_go_along(self) -> None:
         """A question goes on with all its fields but the private ones, and keeps its id."""
@@ -269,7 +271,8 @@ class UpstreamTests(SynchronousTestCase):
         self.up = self.talk.connect("up", url=URL)
 
     def test_once(self) -> None:
-        """A second question for the same goes to it no more, nor one for a part of it."""
+        """With an answer here, a second question for the same goes to it no more, nor one for a part."""
+        self.a.say(put("p", "s", {"x": 1, "y": 1}, self.talk.now))
         self.a.say(get("g1", "s", "x"))
         self.a.say(get("g2", "s", "x"))
         self.a.say(get("g3", "s"))
@@ -280,11 +283,18 @@ class UpstreamTests(SynchronousTestCase):
     def test_lex(self) -> None:
         """What is selected by LEX brings no updates, so it is asked for each time, unless all was."""
         lex = {"*": "x"}
+        self.a.say(put("p", "s", {"x": 1}, self.talk.now))
         self.a.say(get("g1", "s", lex))
         self.a.say(get("g2", "s", lex))
         self.a.say(get("g3", "s"))
         self.a.say(get("g4", "s", lex))
         self.assertEqual(["g1", "g2", "g3"], questions(self.up))
+
+    def test_miss(self) -> None:
+        """Without an answer here it is asked each time: gun.js tells nobody what it learned from answers."""
+        self.a.say(get("g1", "s"))
+        self.a.say(get("g2", "s"))
+        self.assertEqual(["g1", "g2"], questions(self.up))
 
     def test_hit(self) -> None:
         """It is asked although we have an answer, which may be old; with its hash."""
