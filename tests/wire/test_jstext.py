@@ -232,7 +232,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_too_deep(self) -> None:
         """Nesting without end is refused and nothing worse; some is taken."""
-        for depth in (2_000, 100_000):
+        for depth in (100_000, 200_000):
             for text in (b"[" * depth, b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
                 self.assertRaises(jstext.NotJSON, jstext.parse, text)
         deep = b"[" * 100 + b"]" * 100

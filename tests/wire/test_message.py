@@ -144,8 +144,8 @@ class ReadTests(SynchronousTestCase):
             b'{"#":"\xff"}',
             b'{"#":1e400}',
             b'{"#":' + b"1" * 5_000 + b"}",
-            b'{"x":' * 5_000 + b"1" + b"}" * 5_000,
-            b'{"x":"\\ud800","y":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+            b'{"x":' * 100_000 + b"1" + b"}" * 100_000,
+            b'{"x":"\\ud800","y":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         ):
             self.assertRaises(jstext.NotJSON, read, text)
 
@@ -299,8 +299,8 @@ class SplitTests(SynchronousTestCase):
             b"[NaN]",
             b"[{} {}]",
             b'["\n"]',
-            b"[" * 5_000,
-            b"[" * 5_000 + b"]" * 5_000,
+            b"[" * 100_000,
+            b"[" * 100_000 + b"]" * 100_000,
             b'["\\ud800",1e400]',
             b'["\xff"]',
             b'["{\xff}"]',
