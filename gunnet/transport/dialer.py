@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -26,6 +32,11 @@ if TYPE_CHECKING:
 
 REDIAL_SECONDS_MIN = 2.0
 REDIAL_SECONDS_MAX = 60.0
+STEADY_SECONDS = 10.0
+"""
+A link that lasted so long is a success. One that the other side accepts and closes at once, because it is
+full or is this relay itself, is not.
+"""
 
 
 class Backoff:
@@ -49,7 +60,7 @@ class Backoff:
         return seconds * self._random.uniform(0.75, 1.0)
 
     def reset(self) -> None:
-        """A link is open: the next attempt comes soon again."""
+        """A link has lasted: the next attempt comes soon again."""
         self._seconds = REDIAL_SECONDS_MIN
 
 
@@ -73,16 +84,20 @@ class Dialer(ClientService):
         """
         self.url = url
         self._backoff = Backoff(random)
+        self._reactor = reactor
+        self._steady: IDelayedCall | None = None
         factory = ClientFactory(url, mesh, links, reactor, opened=self._opened, closed=self._closed)
         endpoint = _Watched(url, endpoint or endpoint_of(url, reactor), self._closed)
         super().__init__(endpoint, factory, retryPolicy=self._backoff, clock=reactor)
         self.setName(f"peer:{url}")
 
     def _opened(self) -> None:
-        self._backoff.reset()
+        self._steady = self._reactor.callLater(STEADY_SECONDS, self._backoff.reset)
         self.log.info("linked to {url}", url=self.url)
 
     def _closed(self, reason: str) -> None:
+        if self._steady is not None and self._steady.active():
+            self._steady.cancel()
         if self.running:  # ClientService says in a line of its own when it tries again
             self.log.warn("no link to {url}: {reason}", url=self.url, reason=reason)
 

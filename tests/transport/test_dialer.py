@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.transport.dialer import Backoff, Dialer, endpoint_of
+from gunnet.transport.dialer import STEADY_SECONDS, Backoff, Dialer, endpoint_of
 from gunnet.transport.link import Links
 from gunnet.transport.websocket import ServerFactory
 from tests.transport.doubles import ManualEndpoint, RecordingMesh, WireTransport
@@ -91,11 +91,25 @@ class DialerTests(SynchronousTestCase):
         self.assertEqual(upstream.heard(), [])
         self.assertEqual(self.mesh.heard(), [b"[]"])
 
+    def test_closed_at_once(self) -> None:
+        """One that accepts us and closes at once is dialled less and less often."""
+        self.dialer.startService()
+        for turn, seconds in enumerate((2.0, 4.0, 8.0), 1):
+            pump, _, server = self.link_up()
+            self.clock.advance(STEADY_SECONDS / 2)
+            server.transport.loseConnection()
+            pump.flush()
+            self.clock.advance(seconds * 0.7)
+            self.assertEqual(len(self.endpoint.attempts), turn)
+            self.clock.advance(seconds * 0.3)
+            self.assertEqual(len(self.endpoint.attempts), turn + 1)
+
     def test_redials_after_loss(self) -> None:
-        """A lost link is dialled again within two seconds, for the same peer."""
+        """A link that is lost after a while is dialled again within two seconds, for the same peer."""
         self.dialer.startService()
         for turn in range(1, 4):
             pump, _, server = self.link_up()
+            self.clock.advance(STEADY_SECONDS)
             server.transport.loseConnection()
             pump.flush()
             self.assertEqual([call[0] for call in self.mesh.calls[1:]], ["meet", "lose"] * turn)
