@@ -28,6 +28,9 @@ class Limits:
         served in one turn, so that a long batch does not keep the others waiting.
     @ivar inbox_messages: messages of one peer that wait for their turn; beyond, or when they are larger
         than C{message_bytes} together, reading pauses.
+    @ivar inbox_bytes: messages of all peers that wait for their turn; the peer whose frame goes beyond is
+        dropped.
+    @ivar partial_bytes: messages of all peers that have come in part; likewise.
     @ivar name_bytes: a soul or a key, as UTF-8.
     @ivar put_cells: properties in one put.
     @ivar id_units: characters of a message id; a longer one is treated as missing.
@@ -46,11 +49,13 @@ class Limits:
     @ivar peer_subscriptions: subscriptions of one peer.
     @ivar subscription_bytes: the names in all subscriptions together.
     @ivar outbox_bytes: what one peer may have waiting; at more it is dropped.
+    @ivar outboxes_bytes: what all peers may have waiting; at more, the one with most is dropped.
     @ivar offline_bytes: what waits for an upstream whose link is down; at more the oldest goes.
     @ivar streams: long answers that one peer may have under way at once.
     @ivar answer_bytes: roughly the size at which a long answer is cut into chunks.
     @ivar lex_characters: the largest C{%} budget of a LEX get (gun.js C{lib/store.js}).
     @ivar questions: gets that are being offered to other peers in turns.
+    @ivar question_bytes: the messages of these gets together.
     @ivar question_peers: peers that one get is offered to; three each 25 ms, so that this many are asked
         within the 9 s for which clients take answers.
     @ivar upstream_souls: souls remembered as asked for, per upstream link.
@@ -69,6 +74,8 @@ class Limits:
     depth: int = 100
     turn_messages: int = 200
     inbox_messages: int = 1_000
+    inbox_bytes: int = 128 * MIB
+    partial_bytes: int = 256 * MIB
     name_bytes: int = 4_096
     put_cells: int = 50_000
     id_units: int = 128
@@ -86,11 +93,13 @@ class Limits:
     peer_subscriptions: int = 50_000
     subscription_bytes: int = 64 * MIB
     outbox_bytes: int = 16 * MIB
+    outboxes_bytes: int = 256 * MIB
     offline_bytes: int = 16 * MIB
     streams: int = 100
     answer_bytes: int = 150_000
     lex_characters: int = 100_000
     questions: int = 2_000
+    question_bytes: int = 16 * MIB
     question_peers: int = 999
     upstream_souls: int = 200_000
     late_acks: int = 64

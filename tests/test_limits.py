@@ -26,6 +26,13 @@ TESTS: dict[str, tuple[str, str]] = {
     "streams": ("streams_exceeded", MESH + "test_gets.StreamTests.test_streams"),
     "question_peers": ("question_peers_exceeded", MESH + "test_questions.OfferTests.test_question_peers"),
     "depth": ("depth_refused", MESH + "test_relay.FrameTests.test_depth"),
+    "inbox_bytes": ("inbox_bytes_exceeded", MESH + "test_relay.FrameTests.test_inbox_bytes"),
+    "partial_bytes": (
+        "partial_bytes_exceeded",
+        "tests.transport.test_websocket.HearTests.test_partial_bytes",
+    ),
+    "outboxes_bytes": ("outboxes_bytes_exceeded", MESH + "test_peers.SayTests.test_outboxes_bytes"),
+    "question_bytes": ("questions_evicted", MESH + "test_questions.OfferTests.test_question_bytes"),
     "dup_ids": ("dup_ids_evicted", MESH + "test_relay.IdTests.test_dup_ids"),
     "rtc_ids": ("rtc_ids_evicted", MESH + "test_forward.SignalTests.test_rtc_ids"),
     "ahead_ms": ("ahead_ms_refused", MESH + "test_deferred.FutureTests.test_ahead_ms"),

@@ -90,7 +90,7 @@ def read_get(get: Any, limits: Limits) -> Query | None:
     @param get: the parsed C{get} of a message, whatever it is.
     @return: L{None} if it names no soul that could exist: such a get is a miss.
     """
-    if not isinstance(get, dict):
+    if not isinstance(get, dict) or _is_too_long(get, limits):
         return None
     soul = get.get("#")
     reverse = bool(get.get("-"))
@@ -125,6 +125,15 @@ def _span(lex: dict[str, Any]) -> tuple[Span, str | None, bool]:
         return ALL, exact, False
     span = Span(_operand(lex.get("*")) or "", _operand(lex.get(">")), _operand(lex.get("<")))
     return span, None, bool(lex.get("-"))
+
+
+def _is_too_long(get: dict[str, Any], limits: Limits) -> bool:
+    """Whether a soul, a key or a bound is longer than any name."""
+    for selector in (get.get("#"), get.get(".")):
+        operands = selector.values() if isinstance(selector, dict) else (selector,)
+        if any(isinstance(operand, str) and len(operand) > limits.name_bytes for operand in operands):
+            return True
+    return False
 
 
 def _operand(value: Any) -> str | None:

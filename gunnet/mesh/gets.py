@@ -66,6 +66,7 @@ class Gets:
         self._axe = axe
         self._unfinished: dict[str, Peer] = {}
         self._offers: deque[Offer] = deque()
+        self._offer_bytes = 0
         self._resyncs: dict[str, list[tuple[str, str | None]]] = {}
 
     @property
@@ -99,7 +100,7 @@ class Gets:
 
     def _subscribe(self, peer: Peer, query: Query) -> None:
         soul = query.soul
-        if soul is not None and len(soul) + len(query.key or "") <= self._limits.name_bytes:
+        if soul is not None:
             self._subscriptions.add(peer, soul, query.key)
 
     def answered_by(self, peer: Peer, question: Question) -> None:
@@ -221,9 +222,6 @@ class Gets:
                 peers.say(peer, text)
         if answered:
             return
-        if len(self._offers) >= self._limits.questions:
-            self._counters.count("questions_evicted")
-            self._offers.popleft()
         candidates = (peer for peer in self._holders(query) if peer.url is None)
         self._run_offer(Offer(question, text, self._others(candidates, question.peer, seen)), now)
 
@@ -259,7 +257,7 @@ class Gets:
     def run_offers(self, now: float) -> None:
         """Offer questions on whose turn has come."""
         while self._offers and self._offers[0].at <= now:
-            offer = self._offers.popleft()
+            offer = self._next_offer()
             if offer.question.digest is None:
                 self._run_offer(offer, now)
 
@@ -276,6 +274,16 @@ class Gets:
         if offer.candidates:
             offer.at = now + TURN_MS
             self._offers.append(offer)
+            self._offer_bytes += len(offer.text)
+            limits = self._limits
+            while len(self._offers) > limits.questions or self._offer_bytes > limits.question_bytes:
+                self._counters.count("questions_evicted")
+                self._next_offer()
+
+    def _next_offer(self) -> Offer:
+        offer = self._offers.popleft()
+        self._offer_bytes -= len(offer.text)
+        return offer
 
     def resync(self, upstream: Peer) -> None:
         """The link to an upstream is up: ask it, bit by bit, for all that our peers are subscribed to."""

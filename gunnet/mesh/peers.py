@@ -42,6 +42,7 @@ class Peers:
         self.upstreams: dict[str, Peer] = {}
         self.drops: list[Drop] = []
         self._talked_to: dict[str, Peer] = {}
+        self._waiting_bytes = 0
 
     @property
     def near(self) -> int:
@@ -69,12 +70,15 @@ class Peers:
             peer = Peer(self.new_id())
         peer.life.opened(link)
         self.up[peer.id] = peer
+        self._waiting_bytes += peer.outbox.size
         if len(peer.outbox):
             self._talked_to[peer.id] = peer
         return peer
 
     def leave(self, peer: Peer) -> None:
         """The link of C{peer} is down."""
+        if peer.up:
+            self._waiting_bytes -= peer.outbox.size
         peer.life.lost()
         self.up.pop(peer.id, None)
         self._talked_to.pop(peer.id, None)
@@ -84,6 +88,7 @@ class Peers:
         if peer.up and peer.link is not None:
             self._counters.count("peers_dropped")
             self.drops.append(Drop(peer.link, reason))
+            self._waiting_bytes -= peer.outbox.size
             peer.life.dropped()
             self.up.pop(peer.id, None)
             self._talked_to.pop(peer.id, None)
@@ -98,9 +103,14 @@ class Peers:
             if not outbox.size:
                 self._talked_to[peer.id] = peer
             outbox.add(text)
+            self._waiting_bytes += len(text)
             if outbox.size > self._limits.outbox_bytes:
                 self._counters.count("outbox_bytes_exceeded")
                 self.drop(peer, f"does not read: {outbox.size} bytes are waiting for it")
+            elif self._waiting_bytes > self._limits.outboxes_bytes:
+                self._counters.count("outboxes_bytes_exceeded")
+                most = max(self.up.values(), key=lambda peer: peer.outbox.size)
+                self.drop(most, f"of {self._waiting_bytes} bytes that wait for all peers it has most")
         elif peer.url is not None:
             outbox.add(text)
             while outbox.size > self._limits.offline_bytes:
@@ -136,6 +146,7 @@ class Peers:
                 self._talked_to[peer.id] = peer
                 continue
             peer.quiet_until = now + gap
+            self._waiting_bytes -= peer.outbox.size
             written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
         return written
 

@@ -175,10 +175,17 @@ class Relay:
             peer.inbox.extend(texts)
             self._crowded[peer.id] = peer
             self._serve_inbox(peer, now)
-            waiting = len(peer.inbox)
-            if waiting > self.limits.inbox_messages or sum(map(len, peer.inbox)) > self.limits.message_bytes:
-                self.counters.count("inbox_messages_exceeded")
-                self._hold_back(peer)
+            self._mind_inbox(peer)
+
+    def _mind_inbox(self, peer: Peer) -> None:
+        """Read no more from C{peer} while much of it waits, and drop it if that makes too much of all."""
+        if len(peer.inbox) <= self.limits.inbox_messages and _size(peer) <= self.limits.message_bytes:
+            return
+        self.counters.count("inbox_messages_exceeded")
+        self._hold_back(peer)
+        if sum([_size(other) for other in self._crowded.values()]) > self.limits.inbox_bytes:
+            self.counters.count("inbox_bytes_exceeded")
+            self._peers.drop(peer, "too many messages wait for their turn")
 
     def hear_oversized(self, peer: Peer) -> None:
         """A message of C{peer} was too large, and skipped."""
@@ -216,8 +223,8 @@ class Relay:
         elif self._dup.renew(message_id) is not None:
             counters.count("messages_duplicate")
             return
-        if type(message.re) is not str:
-            message.re = None
+        if message.re is not None and (type(message.re) is not str or len(message.re) > self.limits.id_units):
+            message.re = ""
         digest = _digest(message.digest)
         if digest is not None and self._is_known_answer(message, message_id, digest, peer):
             return
@@ -360,6 +367,10 @@ class Relay:
             "error": self._puts.stuck,
             "counters": dict(sorted(self.counters.items())),
         }
+
+
+def _size(peer: Peer) -> int:
+    return sum(map(len, peer.inbox))
 
 
 def _digest(value: object) -> str | None:

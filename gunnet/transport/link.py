@@ -54,8 +54,13 @@ class _Quiet:
 
 
 class Links(set["WebSocketLink"]):
-    """The links that are open, of all factories of one relay."""
+    """
+    The links that are open, of all factories of one relay.
 
+    @ivar partial_bytes: what they hold of messages that have come in part.
+    """
+
+    partial_bytes = 0
     _gone: Deferred[None] | None = None
 
     def deafen(self) -> None:
@@ -208,7 +213,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
     def onMessageBegin(self, is_binary: bool) -> None:
         """A message begins."""
         super().onMessageBegin(is_binary)
-        self._text = b""
+        self._forget_text()
 
     def onMessageFrameData(self, chunk: bytes) -> None:
         """
@@ -217,21 +222,33 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
         One chunk stays as it is; more are gathered in one buffer, for a list of very small ones would weigh
         many times their length.
         """
-        if self._unheard or self.message_data_total_length > self.factory.mesh.relay.limits.message_bytes:
-            self._text = b""
-        elif not self._text:
+        relay, links = self.factory.mesh.relay, self.factory.links
+        if self._unheard or self.message_data_total_length > relay.limits.message_bytes:
+            self._forget_text()
+            return
+        if not self._text:
             self._text = chunk
         else:
             if not isinstance(self._text, bytearray):
                 self._text = bytearray(self._text)
             self._text += chunk
+        links.partial_bytes += len(chunk)
+        if links.partial_bytes > relay.limits.partial_bytes:
+            relay.counters.count("partial_bytes_exceeded")
+            self._forget_text()
+            self.drop("too much is held of messages that have come in part")
+
+    def _forget_text(self) -> None:
+        self.factory.links.partial_bytes -= len(self._text)
+        self._text = b""
 
     def onMessageFrameEnd(self) -> None:
         """Nothing is done by frames."""
 
     def onMessageEnd(self) -> None:
         """A message is complete."""
-        text, self._text = self._text, b""
+        text = self._text
+        self._forget_text()
         if self._unheard:
             return
         mesh = self.factory.mesh
@@ -259,6 +276,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
         """The connection is gone."""
+        self._forget_text()
         for call in (self._heartbeat, self._abort_call):
             if call is not None and call.active():
                 call.cancel()

@@ -111,6 +111,23 @@ class SayTests(SynchronousTestCase):
         self.assertEqual((1, 1, 0), (counters["outbox_bytes_exceeded"], len(peers.drops), peer.outbox.size))
         self.assertIn("does not read", peers.drops[0].reason)
 
+    def test_outboxes_bytes(self) -> None:
+        """When more waits for all peers than the bound, the one for which most waits is dropped."""
+        peers, counters = peers_with(Limits(outboxes_bytes=30))
+        few, most, other = joined(peers), joined(peers), joined(peers)
+        for peer, size in ((few, 8), (most, 18), (other, 4)):
+            peers.pause(peer)
+            peers.say(peer, b"{%b}" % (b" " * (size - 2)))
+        self.assertEqual([], peers.drops)
+        peers.say(other, b"{}")
+        self.assertEqual((True, False, True), (few.up, most.up, other.up))
+        self.assertEqual((1, 1), (counters["outboxes_bytes_exceeded"], len(peers.drops)))
+        peers.resume(few)
+        peers.frames(0.0)
+        peers.leave(other)
+        peers.say(few, b"{%b}" % (b" " * 28))
+        self.assertEqual((True, 1), (few.up, len(peers.drops)))
+
     def test_offline_bytes(self) -> None:
         """For an upstream that is away the latest messages wait, up to the bound; the oldest go, counted."""
         peers, counters = peers_with(Limits(offline_bytes=33))

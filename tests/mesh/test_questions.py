@@ -147,6 +147,22 @@ class OfferTests(SynchronousTestCase):
         self.talk.advance(25.01)
         self.assertEqual({"s2", "s3"}, {m["get"]["#"] for m in self.others[3].heard if "get" in m})
 
+    def test_question_bytes(self) -> None:
+        """The same if their messages are too long together."""
+        self.meet(Limits(question_bytes=2_500))
+        for number in range(4):
+            self.asker.say(get(f"g{number}", f"s{number}", padding="x" * 1_000))
+        self.assertEqual(2, self.talk.counters["questions_evicted"])
+        self.talk.advance(200)
+        self.assertEqual(4, len([heard for heard in self.others[0].heard if "get" in heard]))
+
+    def test_long_names(self) -> None:
+        """A get of a soul that is longer than any name is a miss, and nobody is asked."""
+        for number, asked in enumerate(({"#": "s" * 5_000}, {"#": {"*": "s" * 5_000}})):
+            self.asker.say({"#": f"g{number}", "get": asked})
+            self.assertEqual(["@", "#"], sorted(self.asker.answers(f"g{number}")[0], reverse=True))
+        self.assertEqual([], self.asked())
+
     def test_question_peers(self) -> None:
         """A question is offered to no more peers than the bound."""
         self.meet(Limits(question_peers=4))

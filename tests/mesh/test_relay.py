@@ -114,6 +114,14 @@ class IdTests(SynchronousTestCase):
         self.assertEqual((1, 0), (len(self.a.answers("12345")), len(self.a.answers("123456"))))
         self.assertEqual(1, self.talk.counters["ids_replaced"])
 
+    def test_long_reference(self) -> None:
+        """What an answer answers is an id too: one that is too long, or no text, answers nothing."""
+        for number, reference in enumerate(("x" * 129, 5, [1])):
+            answer = put(f"a{number}", f"s{number}", {"x": 1}, self.talk.now, **{"@": reference, "##": 7})
+            self.b.say(answer)
+            self.assertEqual([True], [ack["ok"] for ack in self.b.answers(f"a{number}")])
+        self.assertEqual([], [heard for heard in self.a.heard if "put" in heard])
+
     def test_answer_heard_twice(self) -> None:
         """The same answer from two peers, by what it answers and its hash, is passed on once."""
         self.a.say(get("g", "s"))
@@ -290,6 +298,21 @@ class FrameTests(SynchronousTestCase):
         self.a.say([get(f"h{number}", "s") for number in range(31)])
         self.assertEqual([("a", "pause_reading", 50), ("a", "resume_reading", 61)], served)
         self.assertEqual(1, self.talk.counters["inbox_messages_exceeded"])
+
+    def test_inbox_bytes(self) -> None:
+        """When too much of all peers waits, the one whose frame made it so is dropped."""
+        self.talk = Conversation(
+            limits=Limits(streams=1, answer_bytes=500, inbox_messages=2, inbox_bytes=5_000)
+        )
+        self.talk.store.commit([("s", f"k{number}", (1.0, b'"%b"' % (b"x" * 400))) for number in range(9)])
+        clients = [self.talk.connect(name) for name in "abc"]
+        for client in clients:
+            client.choke()
+            client.say(get(f"{client.name}g", "s"))
+            client.say([{**get(f"{client.name}{number}", "s"), "padding": "x" * 500} for number in range(4)])
+        self.assertEqual([None, None], [client.link.dropped for client in clients[:2]])
+        self.assertIn("wait for their turn", clients[2].link.dropped or "")
+        self.assertEqual(1, self.talk.counters["inbox_bytes_exceeded"])
 
     def test_inbox_of_large_messages(self) -> None:
         """Nor is a peer of which more bytes wait than one message may have."""

@@ -4,6 +4,8 @@ Tests for L{gunnet.transport.websocket} and L{gunnet.transport.link}: accepted l
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -183,6 +185,22 @@ class HearTests(LinkCase):
         self.assertEqual(
             self.mesh.calls[1:], [("hear_oversized", 1), ("hear_oversized", 1), ("hear", 1, b"y")]
         )
+
+    def test_partial_bytes(self) -> None:
+        """
+        Of all links together only so much is held that has come in part: who goes beyond is dropped, and what
+        was held for a link that is complete, or gone, counts no more.
+        """
+        self.mesh.relay.limits = replace(self.mesh.relay.limits, partial_bytes=3_000)
+        one, two, three = self.opened(), self.opened(), self.opened()
+        for wire in (one, two, three):
+            wire.say(b"x" * 1_400, last=False)
+        self.assertEqual(self.mesh.relay.counters["partial_bytes_exceeded"], 1)
+        self.assertEqual(self.links.partial_bytes, 2_800)
+        one.say(b"x" * 100, 0)
+        two.transport.lose()
+        self.assertEqual(self.links.partial_bytes, 0)
+        self.assertEqual([call[0] for call in self.mesh.calls].count("hear"), 1)
 
     def test_huge_frame(self) -> None:
         """A frame over the larger limit closes with 1009 at its header, and is not read."""
