@@ -28,6 +28,12 @@ TURN_PEERS = 3
 RESYNC_SOULS = 100
 """So many subscriptions are asked of a new upstream link in one turn."""
 
+LONG_NAMES = 256
+"""
+What a get asks for is remembered, so that who answers it is subscribed too; not if it is longer than this,
+for the id memory is bounded by count.
+"""
+
 NOT_READ = "Error: The relay could not read this."
 
 
@@ -92,6 +98,8 @@ class Gets:
             )
         if query is None or message.private or message.private_too:
             return
+        if len(query.soul or "") + len(query.key or "") > LONG_NAMES:
+            question.query = None
         seen = read_told(message.told)
         if self._axe:
             self._route(question, query, text, seen, answered, now)
@@ -229,13 +237,14 @@ class Gets:
         """Whether C{upstream} does not keep us up to date about C{query} over this link."""
         asked = upstream.asked
         soul = query.soul or ""
-        if (soul, None) in asked or (query.key is not None and (soul, query.key) in asked):
+        whole, part = hash((soul, None)), hash((soul, query.key))
+        if whole in asked or (query.key is not None and part in asked):
             return False
         if query.key is not None or query.is_whole_node:
             if len(asked) >= self._limits.upstream_souls:
                 self._counters.count("upstream_souls_evicted", len(asked))
                 asked.clear()
-            asked.add((soul, query.key))
+            asked.add(part)
         return True
 
     def _holders(self, query: Query) -> Iterable[Peer]:

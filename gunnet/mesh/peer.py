@@ -55,7 +55,8 @@ class Peer:
     @ivar held: whether we have stopped reading from it.
     @ivar streams: long answers to it that are under way.
     @ivar subscriptions: the (soul, key) it is subscribed to; L{None} as key is the whole node.
-    @ivar asked: (of an upstream) the (soul, key) that it was asked for over this link.
+    @ivar asked: (of an upstream) hashes of the (soul, key) that it was asked for over this link: the names
+        may be long, and Python's hashes of text can't be foretold.
     @ivar quiet_until: when the gap after the last frames to it ends, milliseconds.
     @ivar broadcasts_left: messages of unknown kind that it may still have forwarded.
     @ivar broadcast_at: when that was reckoned, milliseconds.
@@ -93,7 +94,7 @@ class Peer:
         self.held = False
         self.streams: deque[Stream] = deque()
         self.subscriptions: set[tuple[str, str | None]] = set()
-        self.asked: set[tuple[str, str | None]] = set()
+        self.asked: set[int] = set()
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0

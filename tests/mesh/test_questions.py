@@ -200,6 +200,15 @@ class AnswerFromOthersTests(SynchronousTestCase):
             self.holder.say(get("h", "s"))
             self.assertEqual(1, self.holder.answers("h")[0]["put"]["s"]["x"])
 
+    def test_answerer_is_subscribed(self) -> None:
+        """Who answers hears of what comes after, as with gun.js; not for names that are too long to keep."""
+        for soul, told in (("s", 1), ("s" * 256, 1), ("s" * 257, 0)):
+            self.begin(axe=True)
+            self.asker.say(get("g", soul))
+            self.holder.say(put("a", soul, {"x": 1}, self.talk.now - 1, **{"@": "g", "##": 5}))
+            self.asker.say(put("p", soul, {"x": 2}, self.talk.now))
+            self.assertEqual(told, len([heard for heard in self.holder.heard if "put" in heard]))
+
     def test_same_hash(self) -> None:
         """An answer with the hash that the asker has, or was given, is merged and goes no further."""
         self.asker.say(get("g1", "s", **{"##": 5}))
