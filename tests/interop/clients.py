@@ -145,15 +145,13 @@ class Page:
     instances on one web page do.
     """
 
-    def __init__(self, test: TestCase, version: str, *, sea: bool = True) -> None:
+    def __init__(self, test: TestCase, version: str) -> None:
         """
         @param version: one of L{node.GUN_VERSIONS}.
-        @param sea: whether the page loads C{sea.js} too. Without it gun knows nothing of keys and signatures.
         """
         self._test = test
         self._kit = node.kit()
         self._command = [self._kit.node, str(node.HERE / "driver.js"), self._kit.gun(version), self._kit.ws]
-        self._command += [] if sea else ["no-sea"]
         self.child = Child(f"gun {version} page", self._hear)
         self._numbers = itertools.count(1)
         self._answers: dict[int, Deferred[Any]] = {}

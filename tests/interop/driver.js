@@ -2,7 +2,7 @@
 /*
  * A page without a browser: hosts gun clients for the interoperation tests.
  *
- *   node driver.js GUN_FOLDER WS_FOLDER [no-sea]
+ *   node driver.js GUN_FOLDER WS_FOLDER
  *
  * One JSON text per line. In: {"n": 1, "do": "put", "client": "alice", ...}. Out: {"n": 1, "answer": ...} or
  * {"n": 1, "error": "..."} when the command is done, and between them {"event": stream, ...} as things happen.
@@ -16,7 +16,7 @@ const path = require('path')
 const readline = require('readline')
 const vm = require('vm')
 
-const [gunFolder, wsFolder, sea] = process.argv.slice(2)
+const [gunFolder, wsFolder] = process.argv.slice(2)
 const Socket = require(wsFolder)
 const showFrames = process.env.GUNNET_INTEROP_FRAMES === '1'
 
@@ -32,7 +32,7 @@ function openPage () {
   for (const name of ['localStorage', 'sessionStorage', 'WebSocket']) Object.defineProperty(globalThis, name, absent)
   if (!globalThis.crypto) globalThis.crypto = require('crypto').webcrypto
   globalThis.window = globalThis.self = globalThis
-  for (const name of sea === 'no-sea' ? ['gun.js'] : ['gun.js', 'sea.js']) {
+  for (const name of ['gun.js', 'sea.js']) {
     const file = path.join(gunFolder, name)
     vm.runInThisContext(fs.readFileSync(file, 'utf8'), { filename: file })
   }

@@ -89,13 +89,11 @@ class Scenarios(_Base):
         await relay.start()
         return relay
 
-    async def page(self, *, sea: bool = True) -> Page:
+    async def page(self) -> Page:
         """
         @return: a new Node process with gun in it.
         """
-        page = self._spare if sea and self._spare else self._spawn(sea=sea)
-        if page is self._spare:
-            self._spare = None
+        page, self._spare = self._spare or self._spawn(), None
         await page.ready()
         return page
 
@@ -109,7 +107,7 @@ class Scenarios(_Base):
             await client.linked()
         return clients
 
-    def _spawn(self, *, sea: bool = True) -> Page:
-        page = Page(self, self.version, sea=sea)
+    def _spawn(self) -> Page:
+        page = Page(self, self.version)
         page.spawn()
         return page
