@@ -10,7 +10,7 @@ from gunnet.mesh.gets import Gets
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, read_told, told
 from gunnet.mesh.puts import Puts
-from gunnet.mesh.routes import Origin, Push, Question, Route
+from gunnet.mesh.routes import Origin, OwnQuestion, Push, Question, Route
 from gunnet.store.interface import StoreError
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
@@ -55,7 +55,7 @@ class Forward:
     ) -> None:
         """
         Pass a put on that was taken in: an answer to its asker, another one, if it is news, to everybody
-        with C{flood}. With AXE its news went to the subscribers.
+        with C{flood}, as is an answer to a question of our own. With AXE its news went to the subscribers.
         """
         if message.re is not None:
             route = self._dup.find(message.re)
@@ -63,6 +63,8 @@ class Forward:
                 self._gets.answered_by(origin.peer, route)
                 if route.digest is None:
                     route.digest = digest
+            elif isinstance(route, OwnQuestion) and flood and news:
+                self._to_all(origin.peer, message, rewrite(text, {}, without=("@", "##")))
             if asker is not None and asker is not origin.peer:
                 self._peers.say(asker, self._corrected(message, text) if origin.lost_tie else text)
         elif flood and news and not (message.private or message.private_too):
@@ -115,7 +117,7 @@ class Forward:
         elif isinstance(route, Question):
             if route.digest is None or message.ok or message.err or digest is not None:
                 self._peers.say(route.peer, text)
-        else:
+        elif isinstance(route, Peer):
             self._peers.say(route, text)
 
     def _map_ack(self, push: Push, message: Message, carries_signal: bool) -> None:

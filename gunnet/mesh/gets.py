@@ -16,8 +16,9 @@ from gunnet.limits import Limits
 from gunnet.mesh.axe import Subscriptions
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, read_told, told
-from gunnet.mesh.routes import Question
+from gunnet.mesh.routes import OwnQuestion, Question, Route
 from gunnet.store.interface import StoreError
+from gunnet.wire.dup import Dup
 from gunnet.wire.jstext import string
 from gunnet.wire.message import Message, rewrite
 
@@ -56,6 +57,7 @@ class Gets:
         graph: Graph,
         peers: Peers,
         subscriptions: Subscriptions,
+        dup: Dup[Route],
         limits: Limits,
         counters: Counters,
         *,
@@ -67,6 +69,7 @@ class Gets:
         self._graph = graph
         self._peers = peers
         self._subscriptions = subscriptions
+        self._dup = dup
         self._limits = limits
         self._counters = counters
         self._axe = axe
@@ -310,10 +313,11 @@ class Gets:
             chunk = None
         known = b"" if chunk is None else b'"##":%d,' % chunk[1]
         key = b"" if query.key is None else b',".":%b' % string(query.key)
+        question_id = self._peers.new_id()
+        self._dup.remember(question_id, OwnQuestion(upstream))
         self._peers.say(
             upstream,
-            b'{"#":"%b",%b"get":{"#":%b%b}}'
-            % (self._peers.new_id().encode(), known, string(query.soul or ""), key),
+            b'{"#":"%b",%b"get":{"#":%b%b}}' % (question_id.encode(), known, string(query.soul or ""), key),
         )
 
 

@@ -91,7 +91,7 @@ class Relay:
             Updates(self._peers, self._subscriptions, self._dup, limits, counters) if axe else None
         )
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
-        self._gets = Gets(self._graph, self._peers, self._subscriptions, limits, counters, axe=axe)
+        self._gets = Gets(self._graph, self._peers, self._subscriptions, self._dup, limits, counters, axe=axe)
         self._forward = Forward(self._peers, self._puts, self._gets, self._dup, limits, counters)
         self._dam = Dam(self.pid, self._peers, limits, counters)
         self._crowded: dict[str, Peer] = {}

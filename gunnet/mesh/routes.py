@@ -51,5 +51,12 @@ class Push:
     origins: tuple[Origin, ...]
 
 
-Route = Peer | Origin | Question | Push
+@dataclass(slots=True, eq=False)
+class OwnQuestion:
+    """A get of our own. @ivar upstream: who was asked."""
+
+    upstream: Peer
+
+
+Route = Peer | Origin | Question | Push | OwnQuestion
 """What is known of an id; a bare peer is the sender of a message of another kind."""

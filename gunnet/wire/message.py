@@ -107,14 +107,15 @@ def says_anything(text: bytes) -> bool:
     return not _fields(text).keys() <= _EMPTY
 
 
-def rewrite(text: bytes, changes: dict[str, bytes]) -> bytes:
+def rewrite(text: bytes, changes: dict[str, bytes], without: tuple[str, ...] = ()) -> bytes:
     """
     The message C{text} with some fields put in place of its own, unknown ones kept and private ones dropped.
 
     @param changes: wire name to JSON text.
+    @param without: wire names of fields to be left out.
     """
     fields = _fields(text)
-    for name in _LOCAL:
+    for name in (*_LOCAL, *without):
         fields.pop(name, None)
     fields.update(changes)
     return (

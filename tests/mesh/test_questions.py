@@ -364,6 +364,25 @@ class UpstreamTests(SynchronousTestCase):
         back = self.talk.connect("again", url=URL)
         self.assertEqual(sorted(souls), sorted(m["get"]["#"] for m in back.heard if "get" in m))
 
+    def test_flood_after_reconnect(self) -> None:
+        """With AXE off the news that it answers goes to everybody, as a put; what is no news goes nowhere."""
+        self.talk = Conversation(axe=False)
+        self.a, b = self.talk.connect("a"), self.talk.connect("b")
+        self.up = self.talk.connect("up", url=URL)
+        self.a.say(get("g", "s", "x"))
+        self.up.close()
+        self.up = self.talk.connect("up", url=URL)
+        (question,) = [heard for heard in self.up.take() if "get" in heard]
+        self.a.take(), b.take()
+        news = put("n", "s", {"x": 2}, self.talk.now, **{"@": question["#"], "##": 7, "more": 1})
+        self.up.say(news)
+        self.up.say(put("o", "s", {"x": 1}, self.talk.now - 1, **{"@": question["#"], "##": 8}))
+        self.up.say({"#": "miss", "@": question["#"]})
+        for client in (self.a, b):
+            (heard,) = client.take()
+            self.assertEqual((news["put"], 1, "n"), (heard["put"], heard["more"], heard["#"]))
+            self.assertFalse({"@", "##"} & heard.keys())
+
     def test_answer_after_reconnect(self) -> None:
         """What it answers then is news to those who are subscribed."""
         self.a.say(get("g", "s"))
