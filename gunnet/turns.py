@@ -4,6 +4,8 @@ The shell around the core: carries out what the relay asks, once per turn of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -150,21 +152,27 @@ class MeshService(Service):
         if turn.commit is not None:
             self._begin(turn.commit)
         for link in turn.hold:
-            link.pause_reading()
+            self._guarded(link, link.pause_reading)
         for link, frames in turn.frames:
-            try:
-                for frame in frames:
-                    link.send(frame)
-            except Exception:
-                self.relay.counters.count("faults")
-                self._log.failure("could not write to {link}", link=link.name)
-                link.drop("internal error")
+            self._guarded(link, partial(_write, link, frames))
         for drop in turn.drops:
             self._log.info("dropping {peer}: {reason}", peer=drop.link.name, reason=drop.reason)
-            drop.link.drop(drop.reason)
+            self._guarded(drop.link, partial(drop.link.drop, drop.reason))
         for link in turn.release:
-            link.resume_reading()
+            self._guarded(link, link.resume_reading)
         return turn.again_at
+
+    def _guarded(self, link: Link, action: Callable[[], object]) -> None:
+        """Do something with a link; what goes wrong costs that link, and not the rest of the turn."""
+        try:
+            action()
+        except Exception:
+            self.relay.counters.count("faults")
+            self._log.failure("{link} failed", link=link.name)
+            try:
+                link.drop("internal error")
+            except Exception:
+                self._log.failure("{link} could not be dropped", link=link.name)
 
     def _begin(self, commit: Commit) -> None:
         cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
@@ -214,3 +222,8 @@ class MeshService(Service):
         if self._next is not None:
             self._next.cancel()
             self._next = None
+
+
+def _write(link: Link, frames: list[bytes]) -> None:
+    for frame in frames:
+        link.send(frame)

@@ -158,6 +158,18 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual([True], [answer["ok"] for answer in self.b.answers("p1")])
         self.survives(closed=True)
 
+    def test_on_dropping(self) -> None:
+        """A link that fails even when it is dropped keeps no other from being dropped in the same turn."""
+        self.patch(self.a.link, "drop", _raise)
+        assert self.a.peer is not None
+        assert self.b.peer is not None
+        with self.talk.one_turn():
+            self.talk.relay.drop(self.a.peer, "first")
+            self.talk.relay.drop(self.b.peer, "second")
+            self.talk.connect("c")
+        self.assertEqual("second", self.b.link.dropped)
+        self.assertEqual((2, 1), (len(self.flushLoggedErrors(ExplosionError)), self.talk.counters["faults"]))
+
     def test_in_a_turn(self) -> None:
         """A fault of the turn itself is logged and counted, and the next turn comes, without haste."""
         turn = self.talk.relay.turn
