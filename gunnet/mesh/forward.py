@@ -14,7 +14,7 @@ from gunnet.mesh.routes import Origin, OwnQuestion, Push, Question, Route
 from gunnet.store.interface import StoreError
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
-from gunnet.wire.message import Message, rewrite
+from gunnet.wire.message import Message, rewrite, says_anything
 
 
 class Forward:
@@ -91,7 +91,7 @@ class Forward:
         if not peers and not away:
             return
         changes = {"><": told(peers)}
-        ok = _hop(bytes(message.ok), self._peers.near)
+        ok = _hop(bytes(message.ok), self._peers.near) if message.ok else None
         if ok is not None:
             changes["ok"] = ok
         text = rewrite(text, changes)
@@ -144,9 +144,7 @@ class Forward:
 
     def other(self, peer: Peer, message: Message, text: bytes, now: float) -> None:
         """A message of a kind that only its applications know goes to everybody else, at a bounded rate."""
-        fields = jstext.parse(text)
-        private = message.private or message.private_too
-        if private or not [name for name in fields if name not in ("#", "><", "NTS", "nts")]:
+        if message.private or message.private_too or not says_anything(text):
             self._counters.count("messages_empty")
         elif not peer.may_broadcast(now, self._limits.broadcasts):
             self._counters.count("broadcasts_refused")

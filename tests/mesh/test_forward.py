@@ -167,6 +167,16 @@ class OtherTests(SynchronousTestCase):
             self.assertEqual([{"#": "x", "hello": {"world": [1, None]}, "ok": 1, "><": "pidB"}], b.take())
             self.assertEqual([], a.take()[1:])
 
+    def test_numbers_without_end(self) -> None:
+        """A number that no double holds goes along in an unknown field, and is no fault of anybody."""
+        talk = Conversation()
+        a, b = talk.connect("a"), talk.connect("b")
+        for number, digits in enumerate(("9" * 400, "9" * 5_000, "1e999")):
+            field = f'"x":{{"y":{digits}}}'
+            a.say(f'{{"#":"n{number}",{field}}}')
+            self.assertEqual((None, 0), (a.link.dropped, talk.counters["faults"]))
+            self.assertIn(field.encode(), b.link.frames[-1])
+
     def test_empty(self) -> None:
         """What says nothing goes nowhere."""
         talk = Conversation()
