@@ -48,6 +48,12 @@ class Limits:
     @ivar subscriptions: all subscriptions of all peers.
     @ivar peer_subscriptions: subscriptions of one peer.
     @ivar subscription_bytes: the names in all subscriptions together.
+    @ivar spans: different spans with bounds (C{>}, C{<} of LEX) among the souls that are subscribed to, and
+        among the keys of one soul; each is tested for each change.
+    @ivar span_lengths: different lengths of the prefixes of such spans, or of spans that are only a prefix;
+        each takes a look-up for each change.
+    @ivar ask_backs: things that one peer is asked back for per second (L{gunnet.mesh.askback}).
+    @ivar ask_back_names: things that wait to be asked back, of all peers.
     @ivar outbox_bytes: what one peer may have waiting; at more it is dropped.
     @ivar outboxes_bytes: what all peers may have waiting; at more, the one with most is dropped.
     @ivar offline_bytes: what waits for an upstream whose link is down; at more the oldest goes.
@@ -58,12 +64,36 @@ class Limits:
     @ivar question_bytes: the messages of these gets together.
     @ivar question_peers: peers that one get is offered to; three each 25 ms, so that this many are asked
         within the 9 s for which clients take answers.
+    @ivar question_sharers: gets of the same thing that share one question to other peers; a further one is
+        asked by itself.
+    @ivar shared_questions: questions to other peers that others may share; the oldest is shared no more.
+    @ivar answerers: peers that are ranked by how well they answered questions, to be asked before the rest.
     @ivar upstream_souls: souls remembered as asked for, per upstream link.
+    @ivar interests_unanswered: of what a relay was asked for, so much is minded until it answers, and asked
+        again if it does not.
+    @ivar interests_idle: things that no peer asks for any more and relays are still asked for; the oldest is
+        given up at once.
+    @ivar interest_idle_ms: how long they are.
+    @ivar bridges: relays that link to us and others, and are therefore asked what those above us are.
+    @ivar unacked_bytes: the names of changes that other relays have not acknowledged, of all relays
+        together; the relay whose names go beyond is compared with as a whole instead.
+    @ivar summary_bytes: the fingerprints of parts of the graph that are kept for comparing it with other relays;
+        beyond, they become coarser.
+    @ivar sync_message_bytes: roughly the size at which messages of a comparison are cut.
+    @ivar sync_sessions: comparisons with other relays that are under way at once.
+    @ivar sync_ms: the least time between two comparisons with the same relay.
+    @ivar plain_questions: questions that wait for an answer while the graph is compared with a gun.js relay.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
     @ivar pack_bytes: size at which an outgoing array frame is closed (gun.js C{src/mesh.js}).
     @ivar broadcasts: messages of unknown kind that one peer may have forwarded per second.
+    @ivar url_characters: of the URL of a relay that others told.
+    @ivar gossip_urls: URLs of relays that others told, which are remembered.
+    @ivar gossip_message_urls: URLs that are taken from one message, and told in one.
+    @ivar gossip_links: links to relays that others told, at one time.
+    @ivar list_bytes: a list of relays (C{--peers-from}).
+    @ivar listed_relays: relays that are dialled because the list has them.
     @ivar peers: links at one time; a further one is refused.
     @ivar memory_bytes: the graph kept by the memory store (C{--no-store}).
     """
@@ -92,6 +122,10 @@ class Limits:
     subscriptions: int = 500_000
     peer_subscriptions: int = 50_000
     subscription_bytes: int = 64 * MIB
+    spans: int = 1_000
+    span_lengths: int = 100
+    ask_backs: int = 1_000
+    ask_back_names: int = 200_000
     outbox_bytes: int = 16 * MIB
     outboxes_bytes: int = 256 * MIB
     offline_bytes: int = 16 * MIB
@@ -101,10 +135,29 @@ class Limits:
     questions: int = 2_000
     question_bytes: int = 16 * MIB
     question_peers: int = 999
+    question_sharers: int = 1_000
+    shared_questions: int = 5_000
+    answerers: int = 32
     upstream_souls: int = 200_000
+    interests_unanswered: int = 50_000
+    interests_idle: int = 100_000
+    interest_idle_ms: float = 60_000.0
+    bridges: int = 64
+    unacked_bytes: int = 32 * MIB
+    summary_bytes: int = 32 * MIB
+    sync_message_bytes: int = 60_000
+    sync_sessions: int = 100
+    sync_ms: float = 30_000.0
+    plain_questions: int = 50
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000
     broadcasts: float = 10.0
+    url_characters: int = 256
+    gossip_urls: int = 999
+    gossip_message_urls: int = 20
+    gossip_links: int = 8
+    list_bytes: int = MIB
+    listed_relays: int = 100
     peers: int = 20_000
     memory_bytes: int = 256 * MIB

@@ -58,6 +58,7 @@ class MemoryLink:
     @ivar frames: all that was sent, in order.
     @ivar reading: whether the relay takes bytes from the peer; L{False} after C{pause_reading}.
     @ivar dropped: why the relay closed the link; L{None} while it has not.
+    @ivar reliable: whether the relay may take what it sends for arrived; may be set.
     """
 
     def __init__(self, name: str) -> None:
@@ -65,6 +66,7 @@ class MemoryLink:
         self.frames: list[bytes] = []
         self.reading = True
         self.dropped: str | None = None
+        self.reliable = True
 
     def send(self, frame: bytes) -> None:
         """Keep C{frame}, unless the link was closed."""
@@ -248,18 +250,24 @@ class Conversation:
         """What the relay has counted."""
         return self.relay.counters
 
-    def connect(self, name: str, url: str | None = None, *, pid: str | None = None) -> Client:
+    def connect(
+        self, name: str, url: str | None = None, *, pid: str | None = None, hi: bool = False
+    ) -> Client:
         """
         Open a link.
 
         @param name: for logs.
         @param url: the link is one that the relay has dialled, to this URL.
         @param pid: have the client tell its process id, as gun.js does; else it stays unknown.
+        @param hi: have it say C{hi}, as a page that boots does; else it may be one that lost its link, and is
+            asked back (L{gunnet.mesh.askback}).
         """
         client = Client(self, name, None if url is None else self.mesh.dial(url))
         self.settle()
         if pid is not None:
             client.say({"#": f"hello {name}", "@": "?", "dam": "?", "pid": pid})
+        if hi:
+            client.say({"#": f"hi {name}", "dam": "hi"})
         return client
 
     def settle(self) -> None:

@@ -30,11 +30,34 @@ class Writer(Protocol):
         """Write all or nothing. Fires when it is durable, fails with L{gunnet.store.interface.StoreError}."""
 
 
+class Dialling(Protocol):
+    """Keeps links to other relays: L{gunnet.transport.dialers.Dialers}."""
+
+    def dial(self, url: str, *, guarded: bool) -> None:
+        """
+        Link to C{url} from now on.
+
+        @param guarded: whether only public addresses may be connected to.
+        """
+
+    def hang_up(self, url: str, *, guarded: bool) -> None:
+        """
+        Do not dial C{url} until L{dial} is called for it.
+
+        @param guarded: as in the L{dial} that this ends.
+        """
+
+    def busy(self, url: str) -> None:
+        """The relay at C{url} said that it is full: do not dial it again soon."""
+
+
 class MeshService(Service):
     """
     Drives one L{Relay}. Transports tell it what they hear; a turn later it writes what comes of it.
 
     @ivar relay: the core.
+    @ivar dialling: who links to the relays that the core wants to be linked to; L{None}, as at first, for
+        nobody. May be set.
     """
 
     name = "mesh"
@@ -42,6 +65,7 @@ class MeshService(Service):
 
     def __init__(self, relay: Relay, writer: Writer, reactor: IReactorTime) -> None:
         self.relay = relay
+        self.dialling: Dialling | None = None
         self._writer = writer
         self._reactor = reactor
         self._next: IDelayedCall | None = None
@@ -65,6 +89,10 @@ class MeshService(Service):
         """The peer to be dialled at C{url}. It outlives its links; what is said to it meanwhile waits."""
         return self.relay.upstream(url)
 
+    def retire(self, url: str) -> None:
+        """C{url} is not dialled any more, and its link is gone."""
+        self.relay.retire(url)
+
     def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
         """
         A link is open.
@@ -73,6 +101,10 @@ class MeshService(Service):
         @return: whose it is; L{None} if it is refused, and to be closed by the caller.
         """
         met = self.relay.meet(link, peer)
+        if met is None and peer is None:
+            farewell = self.relay.farewell()
+            if farewell is not None:
+                link.send(farewell)
         self._soon()
         return met
 
@@ -160,6 +192,13 @@ class MeshService(Service):
             self._guarded(drop.link, partial(drop.link.drop, drop.reason))
         for link in turn.release:
             self._guarded(link, link.resume_reading)
+        if self.dialling is not None:
+            for each in turn.hang_up:
+                self.dialling.hang_up(each.url, guarded=each.guarded)
+            for each in turn.dial:
+                self.dialling.dial(each.url, guarded=each.guarded)
+            for url in turn.busy:
+                self.dialling.busy(url)
         return turn.again_at
 
     def _guarded(self, link: Link, action: Callable[[], object]) -> None:

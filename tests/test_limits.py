@@ -41,23 +41,56 @@ TESTS: dict[str, tuple[str, str]] = {
     "pending_bytes": ("pending_bytes_refused", MESH + "test_puts.AckTests.test_pending_bytes"),
     "cache_bytes": ("cache_nodes_evicted", "tests.graph.test_cache.HotNodesTests.test_bound"),
     "cache_node_bytes": ("cache_nodes_too_large", "tests.graph.test_cache.HotNodesTests.test_node_bound"),
-    "subscriptions": ("subscriptions_refused", MESH + "test_axe.BoundTests.test_subscriptions"),
+    "subscriptions": ("subscriptions_refused", MESH + "test_subscriptions.BoundTests.test_subscriptions"),
     "peer_subscriptions": (
         "peer_subscriptions_refused",
-        MESH + "test_axe.BoundTests.test_peer_subscriptions",
+        MESH + "test_subscriptions.BoundTests.test_peer_subscriptions",
     ),
-    "subscription_bytes": ("subscriptions_refused", MESH + "test_axe.BoundTests.test_subscription_bytes"),
+    "subscription_bytes": (
+        "subscriptions_refused",
+        MESH + "test_subscriptions.BoundTests.test_subscription_bytes",
+    ),
+    "spans": ("spans_refused", MESH + "test_subscriptions.BoundTests.test_spans"),
+    "span_lengths": ("spans_refused", MESH + "test_subscriptions.BoundTests.test_span_lengths"),
+    "ask_back_names": ("ask_backs_refused", MESH + "test_askback.BoundTests.test_ask_back_names"),
     "outbox_bytes": ("outbox_bytes_exceeded", MESH + "test_peers.SayTests.test_outbox_bytes"),
     "offline_bytes": ("offline_bytes_evicted", MESH + "test_peers.SayTests.test_offline_bytes"),
     "questions": ("questions_evicted", MESH + "test_questions.OfferTests.test_questions"),
+    "question_sharers": (
+        "question_sharers_exceeded",
+        MESH + "test_questions.ShareTests.test_question_sharers",
+    ),
+    "shared_questions": (
+        "shared_questions_evicted",
+        MESH + "test_questions.ShareTests.test_shared_questions",
+    ),
+    "answerers": ("answerers_evicted", MESH + "test_questions.BestFirstTests.test_answerers"),
+    "interests_unanswered": (
+        "interests_unanswered_exceeded",
+        MESH + "test_interest.RetryTests.test_interests_unanswered",
+    ),
+    "interests_idle": ("interests_idle_evicted", MESH + "test_interest.EndTests.test_interests_idle"),
     "upstream_souls": ("upstream_souls_evicted", MESH + "test_questions.UpstreamTests.test_upstream_souls"),
+    "bridges": ("bridges_refused", MESH + "test_relay_verb.HelloTests.test_bridges"),
+    "unacked_bytes": ("unacked_bytes_evicted", MESH + "test_unacked.UnackedTests.test_unacked_bytes"),
     "late_acks": ("late_acks_evicted", MESH + "test_puts.AckTests.test_late_acks"),
+    "summary_bytes": ("summary_blocks_joined", "tests.graph.test_summary.BoundTests.test_summary_bytes"),
+    "sync_sessions": ("sync_sessions_refused", MESH + "test_sync.BoundTests.test_sync_sessions"),
     "broadcasts": ("broadcasts_refused", MESH + "test_forward.OtherTests.test_broadcasts"),
+    "url_characters": ("gossip_urls_bad", MESH + "test_gossip.HearTests.test_url_characters"),
+    "gossip_urls": ("gossip_urls_exceeded", MESH + "test_gossip.HearTests.test_gossip_urls"),
+    "gossip_message_urls": (
+        "gossip_message_urls_exceeded",
+        MESH + "test_gossip.HearTests.test_gossip_message_urls",
+    ),
+    "list_bytes": ("lists_refused", "tests.test_peers_from.FetchTests.test_list_bytes"),
+    "listed_relays": ("listed_relays_exceeded", "tests.test_peers_from.FetchTests.test_listed_relays"),
     "peers": ("peers_refused", MESH + "test_peers.TableTests.test_peers_bound"),
 }
 """Limit to (its counter, the test that reaches it)."""
 
 UNCOUNTED: dict[str, tuple[str, str]] = {
+    "interest_idle_ms": ("waiting is what it is for", MESH + "test_interest.EndTests.test_interest_idle_ms"),
     "frame_bytes": (
         "the link is closed, and says why",
         "tests.transport.test_websocket.HearTests.test_huge_frame",
@@ -68,13 +101,27 @@ UNCOUNTED: dict[str, tuple[str, str]] = {
     ),
     "dup_ms": ("forgetting is what it is for", MESH + "test_relay.IdTests.test_dup_ms"),
     "rtc_ms": ("forgetting is what it is for", MESH + "test_forward.SignalTests.test_rtc_ms"),
+    "ask_backs": ("nothing is lost, it comes later", MESH + "test_askback.BoundTests.test_ask_backs"),
     "answer_bytes": ("nothing is lost, it comes in parts", MESH + "test_gets.StreamTests.test_chunks"),
     "lex_characters": (
         "asking for more is usual: it means all there is",
         MESH + "test_gets.AnswerTests.test_lex_characters",
     ),
     "gap_ms": ("nothing is lost, it comes later", MESH + "test_relay.FrameTests.test_gap_ms"),
+    "sync_message_bytes": (
+        "nothing is lost, it comes in parts",
+        MESH + "test_sync.BoundTests.test_sync_message_bytes",
+    ),
+    "sync_ms": ("nothing is lost, it comes later", MESH + "test_sync.BoundTests.test_sync_ms"),
+    "plain_questions": (
+        "nothing is lost, it comes later",
+        MESH + "test_plain.CompareTests.test_plain_questions",
+    ),
     "pack_bytes": ("nothing is lost, it comes in parts", MESH + "test_outbox.OutboxTests.test_pack_bytes"),
+    "gossip_links": (
+        "nothing is lost, the others wait for their turn",
+        MESH + "test_gossip.LinkTests.test_gossip_links",
+    ),
     "memory_bytes": ("the store has its own figures", "tests.store.test_memory.BoundTests.test_never_over"),
 }
 """Limit to (why nothing is counted, the test that reaches it)."""

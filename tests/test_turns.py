@@ -242,7 +242,7 @@ class ScheduleTests(SynchronousTestCase):
 
     def test_ids_are_forgotten(self) -> None:
         """After the last message a few turns forget ids, then it sleeps."""
-        a = self.talk.connect("a")
+        a = self.talk.connect("a", hi=True)
         a.say(get("g", "s"))
         self.assertEqual(1, self.pending())
         before = self.turns

@@ -19,6 +19,7 @@ NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
 """[(soul, [(key, cell), …]), …], both in order."""
 
 _CELL_OVERHEAD = 20
+_CLIENT_NAMES = 9
 _INDEX_NAME = re.compile(rb'"[0-9]+":')
 
 
@@ -52,7 +53,7 @@ def is_hash_of(known: str, text: bytes, digest: int) -> bool:
 
     @param text: the C{put}, of L{render}.
     """
-    return known == str(digest) or (_INDEX_NAME.search(text) is not None and known == str(client_hash(text)))
+    return known == str(digest) or known == str(digest_without_yson(text, digest))
 
 
 def client_hash(text: bytes) -> int:
@@ -61,6 +62,28 @@ def client_hash(text: bytes) -> int:
     in order of numbers (gun.js C{src/mesh.js}, C{mesh.hash}).
     """
     return jstext.string_hash(jstext.stringify(_as_in_javascript(jstext.parse(text))))
+
+
+def digest_without_yson(text: bytes, digest: int) -> int:
+    """L{client_hash} of a C{put}, of which ours is C{digest}, without the work where the two are equal."""
+    return digest if _INDEX_NAME.search(text) is None else client_hash(text)
+
+
+def digests_from_memory(soul: str, cells: list[tuple[str, Cell]]) -> list[int]:
+    """
+    The hashes of all that a gun.js client answers which has C{cells} in memory and is asked for their node:
+    it says nine names at a time, and takes C{_} for one of them (gun.js C{src/root.js}, C{ack}).
+
+    @param cells: in order.
+    """
+    names: list[tuple[str, Cell] | None] = list(cells)
+    names.insert(sum([key < "_" for key, _ in cells]), None)
+    digests = []
+    for start in range(0, len(names), _CLIENT_NAMES):
+        said = [item for item in names[start : start + _CLIENT_NAMES] if item is not None]
+        text = render([(soul, said)])
+        digests.append(digest_without_yson(text, jstext.string_hash(text)))
+    return digests
 
 
 def _as_in_javascript(value: object) -> object:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gunnet.limits import Limits
-from gunnet.wire.jstext import number, order_key, parse
+from gunnet.wire.jstext import number, order_key, parse, string
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,30 @@ def read_get(get: Any, limits: Limits) -> Query | None:
     if budget is None and any(mark in key for mark in "*><"):
         budget = ONE
     return Query(soul, keys=span, budget=budget, reverse=(reverse or backwards) and budget is not None)
+
+
+def write_get(query: Query) -> bytes:
+    """
+    The JSON text of a get that L{read_get} reads as C{query}; only, where spans have no budget, it has to be
+    written as one name, which is what a LEX without C{%} is.
+    """
+    soul = _lex(query.souls) if query.soul is None else string(query.soul)
+    parts = [b'"#":%b' % soul]
+    if query.key is not None:
+        parts.append(b'".":%b' % string(query.key))
+    elif query.soul is not None and (query.keys != ALL or query.budget == ONE):
+        parts.append(b'".":%b' % _lex(query.keys))
+    if query.budget:
+        parts.append(b'"%%":%b' % number(query.budget).encode("ascii"))
+    if query.reverse:
+        parts.append(b'"-":1')
+    return b"{%b}" % b",".join(parts)
+
+
+def _lex(span: Span) -> bytes:
+    marks = [(b"*", span.prefix or None), (b">", span.first), (b"<", span.last)]
+    operands = [b'"%b":%b' % (mark, string(operand)) for mark, operand in marks if operand is not None]
+    return b"{%b}" % b",".join(operands or [b'"*":""'])
 
 
 def _span(lex: dict[str, Any]) -> tuple[Span, str | None, bool]:

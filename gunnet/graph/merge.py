@@ -4,7 +4,8 @@ The graph as the relay knows it: what the store has, what waits for the store, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from gunnet.counters import Counters
@@ -48,6 +49,8 @@ class Graph:
     L{settle} says how that went.
 
     @ivar pending_bytes: what was accepted and is not settled.
+    @ivar watch: called with (soul, key, cell) before each cell is taken, and with L{None} for the cell after
+        one was forgotten again; L{None} for nobody.
     """
 
     def __init__(self, store: Store, limits: Limits, counters: Counters) -> None:
@@ -55,7 +58,9 @@ class Graph:
         self._hot = HotNodes(limits, counters)
         self._open = Batch()
         self._waiting: dict[str, dict[str, tuple[Cell, Batch]]] = {}
+        self._waiting_souls: list[tuple[bytes, str]] | None = None  # in order, made when it is asked for
         self.pending_bytes = 0
+        self.watch: Callable[[str, str, Cell | None], None] | None = None
 
     @property
     def hot(self) -> HotNodes:
@@ -80,11 +85,14 @@ class Graph:
 
     def take(self, soul: str, key: str, cell: Cell) -> None:
         """Accept a cell: it is known from now on, and goes into the next batch."""
+        if self.watch is not None:
+            self.watch(soul, key, cell)
         batch = self._open
         self.pending_bytes += batch.add(soul, key, cell)
         waiting = self._waiting.get(soul)
         if waiting is None:
             self._waiting[soul] = {key: (cell, batch)}
+            self._waiting_souls = None
         else:
             waiting[key] = (cell, batch)
         self._hot.update(soul, key, cell)
@@ -124,8 +132,11 @@ class Graph:
                 del waiting[key]
                 if not waiting:
                     del self._waiting[soul]
+                    self._waiting_souls = None
                 if not stored:
                     self._hot.drop(soul)
+                    if self.watch is not None:
+                        self.watch(soul, key, None)
 
     def node(self, soul: str) -> HotNode | None:
         """A whole node, if it is in memory."""
@@ -147,8 +158,14 @@ class Graph:
 
     def souls(self, span: Span, *, reverse: bool = False) -> Iterator[str]:
         """The souls that have a cell, in order. Lazy; must not be held across a turn."""
-        fresh = [(soul, _NO_CELL) for soul in self._waiting if span.holds(soul)]
-        fresh.sort(key=lambda item: order_key(item[0]), reverse=reverse)
+        in_order = self._waiting_souls
+        if in_order is None:
+            in_order = self._waiting_souls = sorted([(order_key(soul), soul) for soul in self._waiting])
+        first = 0 if span.first is None else bisect_left(in_order, (order_key(span.first), ""))
+        is_open = not span.prefix and span.last is None
+        fresh = [(soul, _NO_CELL) for _, soul in in_order[first:] if is_open or span.holds(soul)]
+        if reverse:
+            fresh.reverse()
         kept = ((soul, _NO_CELL) for soul in self._store.souls(span, reverse=reverse))
         return (soul for soul, _ in _merge(kept, fresh, reverse=reverse))
 

@@ -4,25 +4,38 @@ The mesh's own verbs (C{dam}), which concern one link and are never forwarded (g
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gunnet.counters import Counters
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
-from gunnet.wire.jstext import string
-from gunnet.wire.message import Message
+from gunnet.mesh.relays import Relays
+from gunnet.wire.jstext import parse, string
 
 TOO_BIG = "Message too big!"
 NOT_JSON = "DAM JSON parse error."
 
 
-class Dam:
-    """Greets, answers greetings, and complains."""
+Verb = Callable[[Peer, dict[str, Any], float], None]
+"""Takes a message of one verb: (who said it, its fields parsed, milliseconds since 1970)."""
 
-    def __init__(self, pid: str, peers: Peers, limits: Limits, counters: Counters) -> None:
+
+class Dam:
+    """
+    Greets, answers greetings, complains, and hands other verbs to whoever understands them.
+
+    @ivar verbs: who takes which verb.
+    """
+
+    def __init__(self, pid: str, peers: Peers, relays: Relays, limits: Limits, counters: Counters) -> None:
         self._pid = pid
         self._peers = peers
+        self._relays = relays
         self._limits = limits
         self._counters = counters
+        self.verbs: dict[str, Verb] = {"?": self._hear_greeting, "!": self._hear_error, "hi": self._hear_hi}
 
     def greet(self, peer: Peer) -> None:
         """Tell an accepted peer who we are, and ask who it is."""
@@ -35,27 +48,43 @@ class Dam:
             peer, b'{"#":"%b","dam":"!","err":%b}' % (self._peers.new_id().encode(), string(error))
         )
 
-    def hear(self, peer: Peer, message: Message, message_id: str) -> None:
-        """Take a message with C{dam}."""
-        if message.dam == "?":
-            self._hear_greeting(peer, message, message_id)
-        elif message.dam == "!":
-            self._counters.count("errors_heard")
-        else:
-            # hi opens a socket; mob, opt, service and tag would let strangers steer this relay; rtc is for
-            # browsers; all others are unknown to gun.js too, which says nothing.
-            self._counters.count("verbs_ignored")
+    def hear(self, peer: Peer, verb: object, text: bytes, now: float) -> None:
+        """
+        Take a message with C{dam}.
 
-    def _hear_greeting(self, peer: Peer, message: Message, message_id: str) -> None:
-        pid = message.pid
+        @param text: the message.
+        @param now: milliseconds since 1970.
+        """
+        take = self.verbs.get(verb) if isinstance(verb, str) else None
+        if take is None:
+            # service and tag would let strangers steer this relay, rtc is for browsers, and all others are
+            # unknown to gun.js too, which says nothing.
+            self._counters.count("verbs_ignored")
+            return
+        fields = parse(text)
+        assert isinstance(fields, dict)
+        take(peer, fields, now)
+
+    def _hear_error(self, _peer: Peer, _fields: dict[str, Any], _now: float) -> None:
+        self._counters.count("errors_heard")
+
+    def _hear_hi(self, peer: Peer, _fields: dict[str, Any], _now: float) -> None:
+        peer.said_hi = True
+
+    def _hear_greeting(self, peer: Peer, fields: dict[str, Any], _now: float) -> None:
+        pid = fields.get("pid")
         if isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
             if pid == self._pid:
                 self._counters.count("peers_self")
                 self._peers.drop(peer, "it is this relay itself")
+                self._relays.met_itself(peer)
                 return
             peer.life.named(pid)
-        if message.re is None:
-            self._say_pid(peer, b'"@":%b,' % string(message_id))
+        if fields.get("@") is None:
+            self._say_pid(peer, b'"@":%b,' % string(fields["#"]))
+            self._relays.greeted(peer)
+        if peer.pid is not None:
+            self._relays.named(peer)
 
     def _say_pid(self, peer: Peer, answers: bytes) -> None:
         self._peers.say(

@@ -4,12 +4,17 @@ What is passed on from peer to peer: answers and acks to whoever asked, and with
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from gunnet.counters import Counters
+from gunnet.graph.answer import is_hash_of
 from gunnet.limits import Limits
 from gunnet.mesh.gets import Gets
+from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, read_told, told
 from gunnet.mesh.puts import Puts
+from gunnet.mesh.questions import Questions
 from gunnet.mesh.routes import Origin, OwnQuestion, Push, Question, Route
 from gunnet.store.interface import StoreError
 from gunnet.wire import jstext
@@ -21,26 +26,52 @@ class Forward:
     """Finds whom a message concerns."""
 
     def __init__(
-        self, peers: Peers, puts: Puts, gets: Gets, dup: Dup[Route], limits: Limits, counters: Counters
+        self,
+        peers: Peers,
+        puts: Puts,
+        gets: Gets,
+        interest: Interest,
+        questions: Questions,
+        dup: Dup[Route],
+        limits: Limits,
+        counters: Counters,
     ) -> None:
         self._peers = peers
         self._puts = puts
         self._gets = gets
+        self._interest = interest
+        self._questions = questions
         self._dup = dup
         self._limits = limits
         self._counters = counters
 
-    def asker(self, message: Message, digest: str | None) -> Peer | None:
-        """Whom a message with a C{put} answers: L{None} if nobody, or one who has that answer already."""
+    def askers(self, message: Message, digest: str | None) -> Sequence[Origin | Question]:
+        """What a message with a C{put} answers, but for questions of those who have that answer already."""
         if message.re is None:
-            return None
+            return ()
         route = self._dup.renew(message.re)
         if isinstance(route, Question):
-            if digest is not None and digest == route.digest:
+            askers = [other for other in _askers(route) if digest is None or digest != other.digest]
+            if not askers:
                 self._counters.count("answers_known_already")
-                return None
-            return route.peer
-        return route.peer if isinstance(route, Origin) else None
+            return askers
+        return (route,) if isinstance(route, Origin) else ()
+
+    def knowing(
+        self, message: Message, digest: str | None, askers: Sequence[Origin | Question]
+    ) -> Collection[Peer]:
+        """
+        Who has what is in an answer or gets it anyway: its C{askers}, and those that asked with its hash.
+        """
+        route = None if message.re is None else self._dup.find(message.re)
+        if not isinstance(route, Question) or digest is None or len(askers) == len(_askers(route)):
+            return [asker.peer for asker in askers]
+        try:
+            text = jstext.stringify(jstext.parse(bytes(message.put)), sort=True)
+        except ValueError:
+            return [asker.peer for asker in askers]
+        is_true = is_hash_of(digest, text, jstext.string_hash(text))
+        return [asker.peer for asker in (_askers(route) if is_true else askers)]
 
     def put(
         self,
@@ -48,27 +79,74 @@ class Forward:
         message: Message,
         text: bytes,
         digest: str | None,
-        asker: Peer | None,
+        askers: Sequence[Origin | Question],
         news: bool,
+        now: float,
         *,
         flood: bool,
-    ) -> None:
+    ) -> list[Peer]:
         """
-        Pass a put on that was taken in: an answer to its asker, another one, if it is news, to everybody
+        Pass a put on that was taken in: an answer to its askers, another one, if it is news, to everybody
         with C{flood}, as is an answer to a question of our own. With AXE its news went to the subscribers.
+
+        @return: to whom it went as one of everybody.
         """
         if message.re is not None:
             route = self._dup.find(message.re)
+            self._note_answer(origin.peer, route, digest, now, data=True)
             if isinstance(route, Question):
                 self._gets.answered_by(origin.peer, route)
-                if route.digest is None:
-                    route.digest = digest
             elif isinstance(route, OwnQuestion) and flood and news:
-                self._to_all(origin.peer, message, rewrite(text, {}, without=("@", "##")))
-            if asker is not None and asker is not origin.peer:
-                self._peers.say(asker, self._corrected(message, text) if origin.lost_tie else text)
+                return self._to_all(origin.peer, message, rewrite(text, {}, without=("@", "##")))
+            if askers:
+                text = self._corrected(message, text) if origin.lost_tie else text
+                self._answer(origin.peer, text, route, askers)
+            for asker in askers:
+                if isinstance(asker, Question) and asker.digest is None:
+                    asker.digest = digest
         elif flood and news and not (message.private or message.private_too):
-            self._to_all(origin.peer, message, text)
+            return self._to_all(origin.peer, message, text)
+        return []
+
+    def repeated(self, peer: Peer, message: Message, now: float) -> None:
+        """C{peer} has answered a question in the same way as somebody before."""
+        if message.re is not None:
+            self._note_answer(peer, self._dup.find(message.re), None, now, data=True)
+
+    def _note_answer(
+        self, peer: Peer, route: Route | None, digest: str | None, now: float, *, data: bool
+    ) -> bool:
+        """@return: whether it is the first answer of C{peer} to a question that it was asked."""
+        if isinstance(route, Question):
+            if route.query is not None:
+                self._interest.answered(peer, hash(route.query))
+            return self._questions.answered(peer, route, digest, now, data=data)
+        if isinstance(route, OwnQuestion):
+            self._interest.answered(peer, route.what)
+        return False
+
+    def _answer(
+        self, source: Peer, text: bytes, route: Route | None, askers: Sequence[Origin | Question]
+    ) -> None:
+        """
+        Pass an answer on to all C{askers} but C{source}: as it is to the one whose question it names, under
+        an id of our own to those who asked the same.
+        """
+        rest: bytes | None = None
+        for asker in askers:
+            if asker.peer is source:
+                continue
+            if asker is route:
+                self._peers.say(asker.peer, text)
+                continue
+            if rest is None:
+                rest = rewrite(text, {}, without=("#", "@"))[1:]
+            comma = b"" if rest == b"}" else b","
+            self._peers.say(
+                asker.peer,
+                b'{"#":"%b","@":%b%b%b'
+                % (self._peers.new_id().encode(), jstext.string(asker.id), comma, rest),
+            )
 
     def _corrected(self, message: Message, text: bytes) -> bytes:
         """
@@ -82,23 +160,23 @@ class Forward:
         self._counters.count("answers_corrected")
         return rewrite(text, {"put": put, "##": b"%d" % jstext.string_hash(put)})
 
-    def _to_all(self, source: Peer, message: Message, text: bytes) -> None:
+    def _to_all(self, source: Peer, message: Message, text: bytes) -> list[Peer]:
         seen = read_told(message.told)
         peers = [
             peer for peer in self._peers.up.values() if peer is not source and not peer.is_named_in(seen)
         ]
-        away = [peer for peer in self._peers.upstreams.values() if not peer.up]
-        if not peers and not away:
-            return
+        if not peers:
+            return []
         changes = {"><": told(peers)}
         ok = _hop(bytes(message.ok), self._peers.near) if message.ok else None
         if ok is not None:
             changes["ok"] = ok
         text = rewrite(text, changes)
-        for peer in peers + away:
+        for peer in peers:
             self._peers.say(peer, text)
+        return peers
 
-    def ack(self, message: Message, text: bytes, digest: str | None) -> None:
+    def ack(self, peer: Peer, message: Message, text: bytes, digest: str | None, now: float) -> None:
         """Pass on an answer without C{put} to whom it answers (gun.js C{src/mesh.js}, C{say})."""
         route = self._dup.renew(message.re)
         carries_signal = b'"rtc"' in bytes(message.ok)
@@ -115,10 +193,27 @@ class Forward:
             else:
                 self._puts.late_ack(route, text)
         elif isinstance(route, Question):
-            if route.digest is None or message.ok or message.err or digest is not None:
-                self._peers.say(route.peer, text)
+            self._pass_on_miss(peer, route, message, text, digest, now)
+        elif isinstance(route, OwnQuestion):
+            self._note_answer(peer, route, digest, now, data=False)
         elif isinstance(route, Peer):
             self._peers.say(route, text)
+
+    def _pass_on_miss(
+        self, peer: Peer, route: Question, message: Message, text: bytes, digest: str | None, now: float
+    ) -> None:
+        """
+        That a peer has nothing, or failed, is told to those who have nothing either. Gunnet relays know by
+        now that we have nothing, and do not wait for others.
+        """
+        is_first = self._note_answer(peer, route, digest, now, data=False)
+        says_more = bool(message.ok or message.err) or digest is not None
+        askers = [
+            asker
+            for asker in (_askers(route) if is_first else [route])
+            if says_more or (asker.digest is None and not asker.peer.is_gunnet)
+        ]
+        self._answer(peer, text, route, askers)
 
     def _map_ack(self, push: Push, message: Message, carries_signal: bool) -> None:
         """
@@ -151,6 +246,10 @@ class Forward:
         else:
             self._counters.count("broadcasts_forwarded")
             self._to_all(peer, message, text)
+
+
+def _askers(question: Question) -> list[Question]:
+    return [question] if question.asking is None else question.asking.askers
 
 
 def _hop(text: bytes, near: int) -> bytes | None:

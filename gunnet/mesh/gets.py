@@ -1,33 +1,23 @@
 """
-Serving gets: subscribe, answer from what is known, and ask others (gun.js C{src/root.js},
-C{get}, and C{lib/axe.js}).
+Serving gets: subscribe, answer from what is known, and have others asked (gun.js C{src/root.js}, C{get}).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-
 from gunnet.counters import Counters
 from gunnet.graph.answer import Selection, is_hash_of
-from gunnet.graph.lex import Query
+from gunnet.graph.lex import ALL, Query
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
-from gunnet.mesh.axe import Subscriptions
+from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.peers import Peers, read_told, told
-from gunnet.mesh.routes import OwnQuestion, Question, Route
+from gunnet.mesh.peers import Peers, read_told
+from gunnet.mesh.questions import Questions
+from gunnet.mesh.routes import Question
+from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.store.interface import StoreError
-from gunnet.wire.dup import Dup
 from gunnet.wire.jstext import string
-from gunnet.wire.message import Message, rewrite
-
-TURN_MS = 25.0
-TURN_PEERS = 3
-"""A question is offered to so many peers at a time, so far apart (gun.js C{lib/axe.js})."""
-
-RESYNC_SOULS = 100
-"""So many subscriptions are asked of a new upstream link in one turn."""
+from gunnet.wire.message import Message
 
 LONG_NAMES = 256
 """
@@ -50,14 +40,15 @@ class Stream:
 
 
 class Gets:
-    """Answers questions, and passes them on."""
+    """Answers questions."""
 
     def __init__(
         self,
         graph: Graph,
         peers: Peers,
         subscriptions: Subscriptions,
-        dup: Dup[Route],
+        interest: Interest,
+        questions: Questions,
         limits: Limits,
         counters: Counters,
         *,
@@ -69,19 +60,18 @@ class Gets:
         self._graph = graph
         self._peers = peers
         self._subscriptions = subscriptions
-        self._dup = dup
+        self._interest = interest
+        self._questions = questions
         self._limits = limits
         self._counters = counters
         self._axe = axe
         self._unfinished: dict[str, Peer] = {}
-        self._offers: deque[Offer] = deque()
-        self._offer_bytes = 0
-        self._resyncs: dict[str, list[tuple[str, str | None]]] = {}
 
     @property
     def next_at(self) -> float | None:
-        """When the next question is to be offered on, in milliseconds."""
-        return self._offers[0].at if self._offers else None
+        """When L{run} is to be called next, in milliseconds."""
+        times = (self._questions.next_at, self._interest.next_at)
+        return min([at for at in times if at is not None], default=None)
 
     def serve(self, question: Question, message: Message, text: bytes, now: float) -> None:
         """
@@ -92,32 +82,43 @@ class Gets:
         """
         self._counters.count("gets_served")
         query = question.query
-        if query is not None and query.soul is not None:
-            self._subscribe(question.peer, query)
         answered = query is not None and self._answer(question, query)
         if not answered:
-            self._peers.say(
-                question.peer, b'{"#":"%b","@":%b}' % (self._peers.new_id().encode(), string(question.id))
-            )
+            self._say_nothing(question)
         if query is None or message.private or message.private_too:
             return
-        if len(query.soul or "") + len(query.key or "") > LONG_NAMES:
+        if _length(query) > LONG_NAMES:
             question.query = None
         seen = read_told(message.told)
         if self._axe:
-            self._route(question, query, text, seen, answered, now)
+            self._questions.ask(question, query, text, seen, answered, now)
         else:
-            self._flood(question, text, seen)
+            self._questions.flood(question, text, seen)
 
-    def _subscribe(self, peer: Peer, query: Query) -> None:
-        soul = query.soul
-        if soul is not None:
-            self._subscriptions.add(peer, soul, query.key)
+    def serve_again(self, question: Question) -> None:
+        """
+        Answer a question that has come by another way too. A gunnet relay is to be subscribed, and waits for
+        an answer; but whom else it could be asked of has been asked.
+        """
+        query = question.query
+        if query is not None:
+            self._subscriptions.add(question.peer, query)
+        if query is None or not self._answer(question, query):
+            self._say_nothing(question)
+
+    def _say_nothing(self, question: Question) -> None:
+        self._peers.say(
+            question.peer, b'{"#":"%b","@":%b}' % (self._peers.new_id().encode(), string(question.id))
+        )
 
     def answered_by(self, peer: Peer, question: Question) -> None:
-        """C{peer} gave data for C{question}: it is subscribed to the same, as with gun.js."""
-        if question.query is not None and peer.url is None:
-            self._subscribe(peer, question.query)
+        """
+        C{peer} gave data for C{question}: it is subscribed to the same, as with gun.js. Gunnet relays ask for
+        what they want.
+        """
+        query = question.query
+        if query is not None and query.soul is not None and peer.url is None and not peer.is_gunnet:
+            self._subscriptions.add(peer, query)
 
     def _answer(self, question: Question, query: Query) -> bool:
         """@return: whether there is anything to answer with."""
@@ -143,6 +144,8 @@ class Gets:
             question.digest = str(digest)
         elif is_hash_of(asked, put, digest):
             self._counters.count("answers_known_already")
+            if question.peer.is_gunnet:
+                self._say_nothing(question)
             return
         more = b'"%%":"%b",' % next_id.encode() if next_id else b""
         self._peers.say(
@@ -161,24 +164,31 @@ class Gets:
 
     def waiting(self) -> list[Peer]:
         """The peers to which there is more to say than fitted into one turn."""
-        return [peer for peer in self._unfinished.values() if peer.up and not peer.paused]
+        peers = [peer for peer in self._unfinished.values() if peer.up and not peer.paused]
+        return peers + self._interest.waiting()
 
-    def continue_with(self, peer: Peer) -> None:
-        """Say some more to C{peer}: the next chunk of its oldest long answer, or questions after a resync."""
-        names = self._resyncs.get(peer.id)
+    def continue_with(self, peer: Peer, now: float) -> None:
+        """Say some more to C{peer}: the next chunk of its oldest long answer, or questions to a source."""
         if peer.streams and peer.outbox.size <= self._limits.answer_bytes:
             self._continue(peer, peer.streams[0])
-        if names:
-            for soul, key in names[-RESYNC_SOULS:]:
-                self._ask_again(peer, Query(soul, key=key))
-            del names[-RESYNC_SOULS:]
-        if not peer.streams and not names:
-            self.forget(peer)
+        if not peer.streams:
+            self._unfinished.pop(peer.id, None)
+        self._interest.continue_with(peer, now)
+
+    def run(self, now: float) -> None:
+        """Ask others what is due."""
+        self._questions.run(now)
+        self._interest.run(now)
+
+    def resync(self, peer: Peer) -> None:
+        """The link to a source is up, or a peer has become one: ask it for all that our peers want."""
+        self._interest.resync(peer)
 
     def forget(self, peer: Peer) -> None:
-        """There is nothing more to say to C{peer}, or no way to."""
+        """The link of C{peer} is gone."""
         self._unfinished.pop(peer.id, None)
-        self._resyncs.pop(peer.id, None)
+        self._questions.forget(peer)
+        self._interest.forget(peer)
 
     def _continue(self, peer: Peer, stream: Stream) -> None:
         try:
@@ -196,151 +206,11 @@ class Gets:
         if chunk is not None:
             self._say_chunk(stream.question, chunk_id, chunk, stream.next_id)
 
-    def _flood(self, question: Question, text: bytes, seen: frozenset[str]) -> None:
-        """Ask every peer that has not seen the question."""
-        asked = [
-            peer
-            for peer in self._peers.up.values()
-            if peer is not question.peer and not peer.is_named_in(seen)
-        ]
-        if asked:
-            text = _forwarded(question, text, asked)
-            for peer in asked:
-                self._peers.say(peer, text)
 
-    def _route(
-        self,
-        question: Question,
-        query: Query,
-        text: bytes,
-        seen: frozenset[str],
-        answered: bool,
-        now: float,
-    ) -> None:
-        """Ask the upstreams, unless they keep us up to date already; on a miss offer it to the others too."""
-        peers = self._peers
-        upstreams = [
-            peer
-            for peer in peers.upstreams.values()
-            if peer.up
-            and peer is not question.peer
-            and not peer.is_named_in(seen)
-            and (self._must_ask(peer, query) or not answered)
-        ]
-        if upstreams:
-            text = _forwarded(question, text, upstreams)
-            for peer in upstreams:
-                peers.say(peer, text)
-        if answered:
-            return
-        candidates = (peer for peer in self._holders(query) if peer.url is None)
-        self._run_offer(Offer(question, text, self._others(candidates, question.peer, seen)), now)
-
-    def _must_ask(self, upstream: Peer, query: Query) -> bool:
-        """Whether C{upstream} does not keep us up to date about C{query} over this link."""
-        asked = upstream.asked
-        soul = query.soul or ""
-        whole, part = hash((soul, None)), hash((soul, query.key))
-        if whole in asked or (query.key is not None and part in asked):
-            return False
-        if query.key is not None or query.is_whole_node:
-            if len(asked) >= self._limits.upstream_souls:
-                self._counters.count("upstream_souls_evicted", len(asked))
-                asked.clear()
-            asked.add(part)
-        return True
-
-    def _holders(self, query: Query) -> Iterable[Peer]:
-        """All peers, those that are subscribed to the soul first."""
-        if query.soul is not None:
-            yield from self._subscriptions.to_soul(query.soul)
-        yield from self._peers.up.values()
-
-    def _others(self, candidates: Iterable[Peer], asker: Peer, seen: frozenset[str]) -> deque[Peer]:
-        chosen: dict[Peer, None] = {}
-        for peer in candidates:
-            if peer is not asker and not peer.is_named_in(seen):
-                if len(chosen) >= self._limits.question_peers:
-                    self._counters.count("question_peers_exceeded")
-                    break
-                chosen[peer] = None
-        return deque(chosen)
-
-    def run_offers(self, now: float) -> None:
-        """Offer questions on whose turn has come."""
-        while self._offers and self._offers[0].at <= now:
-            offer = self._next_offer()
-            if offer.question.digest is None:
-                self._run_offer(offer, now)
-
-    def _run_offer(self, offer: Offer, now: float) -> None:
-        asked: list[Peer] = []
-        while offer.candidates and len(asked) < TURN_PEERS:
-            peer = offer.candidates.popleft()
-            if peer.up:
-                asked.append(peer)
-        if asked:
-            text = _forwarded(offer.question, offer.text, asked)
-            for peer in asked:
-                self._peers.say(peer, text)
-        if offer.candidates:
-            offer.at = now + TURN_MS
-            self._offers.append(offer)
-            self._offer_bytes += len(offer.text)
-            limits = self._limits
-            while len(self._offers) > limits.questions or self._offer_bytes > limits.question_bytes:
-                self._counters.count("questions_evicted")
-                self._next_offer()
-
-    def _next_offer(self) -> Offer:
-        offer = self._offers.popleft()
-        self._offer_bytes -= len(offer.text)
-        return offer
-
-    def resync(self, upstream: Peer) -> None:
-        """The link to an upstream is up: ask it, bit by bit, for all that our peers are subscribed to."""
-        if len(self._subscriptions):
-            self._resyncs[upstream.id] = self._subscriptions.names()
-            self._unfinished[upstream.id] = upstream
-
-    def _ask_again(self, upstream: Peer, query: Query) -> None:
-        if not self._must_ask(upstream, query):
-            return
-        try:
-            chunk = Selection(self._graph, query).chunk(self._limits.answer_bytes)
-        except StoreError:
-            self._counters.count("store_reads_failed")
-            chunk = None
-        known = b"" if chunk is None else b'"##":%d,' % chunk[1]
-        key = b"" if query.key is None else b',".":%b' % string(query.key)
-        question_id = self._peers.new_id()
-        self._dup.remember(question_id, OwnQuestion(upstream))
-        self._peers.say(
-            upstream,
-            b'{"#":"%b",%b"get":{"#":%b%b}}' % (question_id.encode(), known, string(query.soul or ""), key),
-        )
-
-
-class Offer:
-    """
-    A question that is offered to peers in turns until an answer has come.
-
-    @ivar candidates: who is still to be asked, in order.
-    @ivar at: when the next turn is, in milliseconds.
-    """
-
-    __slots__ = ("at", "candidates", "question", "text")
-
-    def __init__(self, question: Question, text: bytes, candidates: deque[Peer]) -> None:
-        self.question = question
-        self.text = text
-        self.candidates = candidates
-        self.at = 0.0
-
-
-def _forwarded(question: Question, text: bytes, peers: list[Peer]) -> bytes:
-    """The question as it goes on: with the hash of the answer that is known, and the names of who has it."""
-    changes = {"><": told([question.peer, *peers])}
-    if question.digest is not None and question.digest.lstrip("-").isdigit():
-        changes["##"] = question.digest.encode("ascii")
-    return rewrite(text, changes)
+def _length(query: Query) -> int:
+    """The characters of all names in C{query}."""
+    length = len(query.soul or "") + len(query.key or "")
+    if query.souls is not ALL or query.keys is not ALL:
+        for span in (query.souls, query.keys):
+            length += len(span.prefix) + len(span.first or "") + len(span.last or "")
+    return length

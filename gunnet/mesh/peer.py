@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from automat import TypeMachineBuilder
 
+from gunnet.graph.lex import Span
 from gunnet.mesh.outbox import Outbox
 from gunnet.transport.interface import Link
 
 if TYPE_CHECKING:
     from gunnet.mesh.gets import Stream
+
+Interest = tuple[str | Span, str | Span | None]
+"""(a soul or a span of souls, a key or a span of keys) that a get selects; L{None} for all keys."""
 
 
 class Life(Protocol):
@@ -42,7 +46,7 @@ class Life(Protocol):
 
 class Peer:
     """
-    One peer. Its names for C{><} are its url, else its pid, else its id.
+    One peer. Its names are its url, its pid and its id.
 
     @ivar id: random, given by us.
     @ivar url: where it is dialled; L{None} for one that came to us.
@@ -54,30 +58,48 @@ class Peer:
     @ivar inbox: messages of it that wait for their turn.
     @ivar held: whether we have stopped reading from it.
     @ivar streams: long answers to it that are under way.
-    @ivar subscriptions: the (soul, key) it is subscribed to; L{None} as key is the whole node.
+    @ivar subscriptions: what it is subscribed to, in the order in which it asked.
     @ivar asked: (of an upstream) hashes of the (soul, key) that it was asked for over this link: the names
         may be long, and Python's hashes of text can't be foretold.
     @ivar quiet_until: when the gap after the last frames to it ends, milliseconds.
     @ivar broadcasts_left: messages of unknown kind that it may still have forwarded.
     @ivar broadcast_at: when that was reckoned, milliseconds.
+    @ivar said_hi: whether it said C{hi}, as a page that boots does; one that comes back does not.
+    @ivar is_gunnet: whether it told that it is a gunnet relay too.
+    @ivar bridge: (of a gunnet relay) whether it is linked to other relays above it.
+    @ivar full: (of a gunnet relay) whether it takes no more peers.
+    @ivar behind: (of a gunnet relay) whether something changed that it was not told.
+    @ivar above: whether it is one of the relays that this one is linked to by its own wish: it is dialled, or
+        it is the twin of one that is.
+    @ivar twin: the same relay on another link (L{gunnet.mesh.relays}).
+    @ivar token: of a dialled relay, what we told it; of an accepted one, what it told us
+        (L{gunnet.mesh.relays}).
     @ivar life: the machine above.
     """
 
     __slots__ = (
+        "above",
         "asked",
+        "behind",
+        "bridge",
         "broadcast_at",
         "broadcasts_left",
+        "full",
         "held",
         "id",
         "inbox",
+        "is_gunnet",
         "life",
         "link",
         "outbox",
         "paused",
         "pid",
         "quiet_until",
+        "said_hi",
         "streams",
         "subscriptions",
+        "token",
+        "twin",
         "up",
         "url",
     )
@@ -93,17 +115,38 @@ class Peer:
         self.inbox: deque[bytes] = deque()
         self.held = False
         self.streams: deque[Stream] = deque()
-        self.subscriptions: set[tuple[str, str | None]] = set()
+        self.subscriptions: dict[Interest, None] = {}
         self.asked: set[int] = set()
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
+        self.said_hi = self.is_gunnet = self.bridge = self.full = self.behind = False
+        self.above = url is not None
+        self.twin: Peer | None = None
+        self.token = ""
         self.life: Life = _new_life(self)
 
     @property
     def name(self) -> str:
-        """What other peers call it in C{><}."""
+        """How it is called in logs."""
         return self.url or self.pid or self.id
+
+    @property
+    def told_name(self) -> str:
+        """What it is called in C{><}: of its names, the one that most others know."""
+        return self.pid or self.url or self.id
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its link is to be dropped, because another one stands for it."""
+        return self.url is not None and self.twin is not None
+
+    @property
+    def state(self) -> str:
+        """Of an upstream, for people: C{up}, C{away}, or C{linked by its own link}."""
+        if self.up:
+            return "up"
+        return "away" if self.twin is None else "linked by its own link"
 
     def may_broadcast(self, now: float, per_second: float) -> bool:
         """
@@ -154,7 +197,9 @@ def _end(_life: Life, peer: Peer) -> None:
         peer.outbox.clear()
     peer.link = None
     peer.up = peer.paused = peer.held = False
+    peer.said_hi = peer.is_gunnet = peer.bridge = peer.full = peer.behind = False
     peer.pid = None
+    peer.token = ""
     peer.inbox.clear()
     peer.streams.clear()
     peer.asked.clear()

@@ -31,6 +31,7 @@ class Peers:
 
     @ivar up: those whose link is up, by id, in the order in which they came.
     @ivar upstreams: those that we dial, by url.
+    @ivar relays: those that are up and known to be relays, because we dialled them or they told; by id.
     @ivar drops: links to be closed at the end of the turn.
     """
 
@@ -40,6 +41,7 @@ class Peers:
         self.new_id = new_id
         self.up: dict[str, Peer] = {}
         self.upstreams: dict[str, Peer] = {}
+        self.relays: dict[str, Peer] = {}
         self.drops: list[Drop] = []
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
@@ -61,19 +63,32 @@ class Peers:
         A link is up.
 
         @param peer: of an upstream, what L{upstream} gave.
-        @return: the peer; L{None} if there are too many.
+        @return: the peer; L{None} if there are too many. An upstream is one that we want.
         """
-        if len(self.up) >= self._limits.peers:
+        if peer is None and len(self.up) >= self._limits.peers:
             self._counters.count("peers_refused")
             return None
         if peer is None:
             peer = Peer(self.new_id())
         peer.life.opened(link)
         self.up[peer.id] = peer
+        if peer.url is not None:
+            self.relays[peer.id] = peer
         self._waiting_bytes += peer.outbox.size
         if len(peer.outbox):
             self._talked_to[peer.id] = peer
         return peer
+
+    def retire(self, url: str) -> Peer | None:
+        """
+        There will be no more links to the upstream at C{url}.
+
+        @return: the peer that it was, if it is away and no other link stands for it.
+        """
+        peer = self.upstreams.get(url)
+        if peer is None or peer.up or peer.twin is not None:
+            return None
+        return self.upstreams.pop(url)
 
     def leave(self, peer: Peer) -> None:
         """The link of C{peer} is down."""
@@ -81,6 +96,7 @@ class Peers:
             self._waiting_bytes -= peer.outbox.size
         peer.life.lost()
         self.up.pop(peer.id, None)
+        self.relays.pop(peer.id, None)
         self._talked_to.pop(peer.id, None)
 
     def drop(self, peer: Peer, reason: str) -> None:
@@ -91,6 +107,7 @@ class Peers:
             self._waiting_bytes -= peer.outbox.size
             peer.life.dropped()
             self.up.pop(peer.id, None)
+            self.relays.pop(peer.id, None)
             self._talked_to.pop(peer.id, None)
 
     def say(self, peer: Peer, text: bytes) -> None:
@@ -116,6 +133,17 @@ class Peers:
             while outbox.size > self._limits.offline_bytes:
                 self._counters.count("offline_bytes_evicted")
                 outbox.drop_oldest()
+
+    def sources(self) -> list[Peer]:
+        """
+        The relays that are asked for what this one is to be kept up to date about: those above it, and those
+        below that are linked to others above them.
+        """
+        return [peer for peer in self.relays.values() if (peer.above and not peer.is_leaving) or peer.bridge]
+
+    def above(self) -> list[Peer]:
+        """Those that are told every change, up or away: the upstreams, or the twins that stand for them."""
+        return [peer.twin or peer for peer in self.upstreams.values()]
 
     def pause(self, peer: Peer) -> None:
         """The transport of C{peer} takes no more for now."""
@@ -161,7 +189,7 @@ def told(peers: Iterable[Peer]) -> bytes:
     names: list[str] = []
     size = -1
     for peer in peers:
-        name = peer.name
+        name = peer.told_name
         size += len(name) + 1
         if size > _TOLD_CHARACTERS:
             break

@@ -5,6 +5,7 @@ and C{ham}).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gunnet.counters import Counters
@@ -18,6 +19,7 @@ from gunnet.mesh.axe import Updates
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.routes import Origin
+from gunnet.mesh.unacked import Name
 from gunnet.store.interface import StoreError
 from gunnet.wire.jstext import string
 
@@ -38,6 +40,7 @@ class Puts:
     """
     Takes puts in, and answers them.
 
+    @ivar on_due: called when a write with a future state has become news.
     @ivar stuck: why the last commit failed, L{None} if it did not.
     """
 
@@ -52,6 +55,7 @@ class Puts:
         self._deferred: Deferred[Origin] = Deferred(limits)
         self._waiting: list[Origin] = []
         self.stuck: str | None = None
+        self.on_due: Callable[[Origin, list[Name]], None] | None = None
 
     @property
     def next_at(self) -> float | None:
@@ -63,14 +67,14 @@ class Puts:
         """How many properties wait for their state."""
         return len(self._deferred)
 
-    def serve(self, origin: Origin, put: bytes, asker: Peer | None, now: float) -> bool:
+    def serve(self, origin: Origin, put: bytes, askers: Collection[Peer], now: float) -> list[Name] | None:
         """
         Take a put in, whole or not at all.
 
         @param put: the JSON text of C{put}.
-        @param asker: whom the message goes to anyway, if it answers a get.
+        @param askers: whom the message goes to anyway, because it answers their gets.
         @param now: milliseconds since 1970.
-        @return: whether anything in it is news, now or later.
+        @return: what in it is news now; L{None} if nothing is, not even later.
         """
         try:
             cells = read_put(put, self._limits)
@@ -82,14 +86,14 @@ class Puts:
             if error.counter is not None:
                 self._counters.count(error.counter)
             self._fail(origin, str(error))
-            return False
+            return None
         self._counters.count("puts_served")
         try:
-            news, must_wait = self._merge(cells, origin, asker, now)
+            news, must_wait = self._merge(cells, origin, askers, now)
         except StoreError:
             self._counters.count("store_reads_failed")
             self._fail(origin, NOT_STORED)
-            return False
+            return None
         for cell in ahead:
             self._deferred.add(cell, origin)
         origin.parts = len(ahead) + must_wait
@@ -97,7 +101,7 @@ class Puts:
             self._waiting.append(origin)
         elif not ahead:
             self._done(origin)
-        return news or bool(ahead)
+        return news if news or ahead else None
 
     def _check_future(self, cells: list[PutCell], now: float) -> list[PutCell]:
         """
@@ -115,17 +119,18 @@ class Puts:
         return ahead
 
     def _merge(
-        self, cells: list[PutCell], origin: Origin, asker: Peer | None, now: float
-    ) -> tuple[bool, bool]:
+        self, cells: list[PutCell], origin: Origin, askers: Collection[Peer], now: float
+    ) -> tuple[list[Name], bool]:
         """
         Let each cell stand or fall. Everything is read before anything is taken.
 
-        @return: (whether anything is news, whether the ack must wait for a commit).
+        @return: (what is news, whether the ack must wait for a commit).
         @raise StoreError: nothing was taken.
         """
         graph = self._graph
         updates = self._updates
-        news = must_wait = False
+        news: list[Name] = []
+        must_wait = False
         known = [graph.known(soul, key) for soul, key, _, _ in cells]
         for (soul, key, state, value), standing in zip(cells, known, strict=True):
             verdict = decide(state, value, standing, now)
@@ -133,8 +138,9 @@ class Puts:
                 cell = (state, value)
                 graph.take(soul, key, cell)
                 if updates is not None:
-                    updates.note(soul, key, cell, origin, asker)
-                news = must_wait = True
+                    updates.note(soul, key, cell, origin, askers)
+                news.append((soul, key))
+                must_wait = True
             elif verdict is Verdict.KEEP:
                 if standing is not None and standing[0] == state and standing[1] != value:
                     origin.lost_tie = True
@@ -161,7 +167,7 @@ class Puts:
         while (due := self._deferred.pop_due(now)) is not None:
             cell, origin = due
             try:
-                _, must_wait = self._merge([cell], origin, None, now)
+                news, must_wait = self._merge([cell], origin, (), now)
             except StoreError:
                 self._counters.count("store_reads_failed")
                 self._fail(origin, NOT_STORED)
@@ -169,6 +175,8 @@ class Puts:
                 self._fail(origin, NOT_STORED)
                 raise
             else:
+                if news and self.on_due is not None:
+                    self.on_due(origin, news)
                 if must_wait:
                     self._waiting.append(origin)
                 else:

@@ -11,51 +11,41 @@ its reactor brought. Nothing here reads a clock, throws dice or opens anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from gunnet.counters import Counters
 from gunnet.graph.lex import Query, read_get
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
-from gunnet.mesh.axe import Subscriptions, Updates
+from gunnet.mesh.askback import AskBack
+from gunnet.mesh.axe import Updates
 from gunnet.mesh.dam import NOT_JSON, TOO_BIG, Dam
+from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
 from gunnet.mesh.gets import Gets
+from gunnet.mesh.gossip import Policy
+from gunnet.mesh.inboxes import Inboxes
+from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.peers import Drop, Peers
+from gunnet.mesh.peers import Peers, read_told
 from gunnet.mesh.puts import Commit, Puts
-from gunnet.mesh.routes import Origin, Question, Route
+from gunnet.mesh.questions import Questions
+from gunnet.mesh.relay_links import RelayLinks
+from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route
+from gunnet.mesh.subscriptions import Subscriptions
+from gunnet.mesh.turn import Turn
+from gunnet.mesh.unacked import Unacked
+from gunnet.mesh.urls import AllowRule
 from gunnet.store.interface import Store
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
 from gunnet.wire.ids import id_source
-from gunnet.wire.message import Message, read, rewrite, split
+from gunnet.wire.message import Message, digest_text, read, rewrite, split
 
-_DIGEST_CHARACTERS = 30
-
-
-@dataclass(frozen=True)
-class Turn:
-    """
-    What the shell is to do now, in this order.
-
-    @ivar commit: to be made durable; L{Relay.settled} is to be called when it has ended.
-    @ivar frames: to be written, per link.
-    @ivar drops: links to be closed.
-    @ivar hold: links from which no more is to be read for now.
-    @ivar release: links from which reading goes on.
-    @ivar again_at: when L{Relay.turn} is to be called at the latest, milliseconds since 1970; L{None} for
-        not until something happens.
-    """
-
-    commit: Commit | None
-    frames: list[tuple[Link, list[bytes]]]
-    drops: list[Drop]
-    hold: list[Link]
-    release: list[Link]
-    again_at: float | None
+_FULL = 0.9
+"""So much of a store may be in use while graphs are compared."""
 
 
 class Relay:
@@ -74,10 +64,16 @@ class Relay:
         pid: str | None = None,
         limits: Limits | None = None,
         axe: bool = True,
+        sync: bool = True,
+        gossip: Policy = "off",
+        allowed: AllowRule | None = None,
     ) -> None:
         """
         @param random: for ids; one that can't be foretold, where strangers connect.
         @param axe: whether updates go to subscribers only; else every message goes to everybody.
+        @param sync: whether graphs are compared with those of other relays.
+        @param gossip: which of the relays that others tell of are linked to.
+        @param allowed: where these may be; L{None} for public addresses only.
         """
         self.limits = limits = limits or Limits()
         self.counters = counters = Counters()
@@ -87,24 +83,51 @@ class Relay:
         self._graph = Graph(store, limits, counters)
         self._peers = Peers(limits, counters, self._new_id)
         self._subscriptions = Subscriptions(limits, counters)
-        self._updates = (
-            Updates(self._peers, self._subscriptions, self._dup, limits, counters) if axe else None
-        )
+        self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
+        updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
+        self._updates = updates if axe else None
+        self._flood = Flood(self._peers, self._unacked)
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
-        self._gets = Gets(self._graph, self._peers, self._subscriptions, self._dup, limits, counters, axe=axe)
-        self._forward = Forward(self._peers, self._puts, self._gets, self._dup, limits, counters)
-        self._dam = Dam(self.pid, self._peers, limits, counters)
-        self._crowded: dict[str, Peer] = {}
+        self._puts.on_due = None if axe else self._flood.due
+        interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
+        questions = Questions(self._peers, self._subscriptions, interest, limits, counters)
+        self._subscriptions.on_unwanted = interest.unwanted
+        self._gets = Gets(
+            self._graph, self._peers, self._subscriptions, interest, questions, limits, counters, axe=axe
+        )
+        self._ask_back = AskBack(self._graph, self._peers, self._dup, limits, counters)
+        self._forward = Forward(
+            self._peers, self._puts, self._gets, interest, questions, self._dup, limits, counters
+        )
+        self._relay_links = RelayLinks(
+            self.pid,
+            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self._gets),
+            *(random, limits, counters),
+            syncs=sync,
+            gossip=gossip,
+            allowed=allowed,
+            has_room=self._has_room,
+        )
+        self._sync, self._plain = self._relay_links.sync, self._relay_links.plain
+        self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
+        self._dam.verbs.update(self._relay_links.verbs)
+        self._inboxes = Inboxes(self._peers, limits, counters)
         self._committing = False
-        self._hold: list[Link] = []
-        self._release: list[Link] = []
-        self._pressed = False
+        self._store = store
+
+    def farewell(self) -> bytes | None:
+        """What a peer is told whose link is refused: whom to go to instead, if there is anybody."""
+        return self._relay_links.gossip.mob()
 
     # Links
 
     def upstream(self, url: str) -> Peer:
         """The peer that is dialled at C{url}; it outlives its links, what is said to it meanwhile waits."""
         return self._peers.upstream(url)
+
+    def retire(self, url: str) -> None:
+        """Nobody wants the upstream at C{url} any more, and its link is gone."""
+        self._relay_links.retire(url)
 
     def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
         """
@@ -119,17 +142,17 @@ class Relay:
         if met.url is None:
             self._dam.greet(met)
         else:
-            self._gets.resync(met)
-        if self._pressed:
-            self._hold_back(met)
+            self._relay_links.met(met)
+        self._inboxes.meet(met)
         return met
 
     def lose(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
         self._subscriptions.forget(peer)
-        self._crowded.pop(peer.id, None)
+        self._ask_back.forget(peer)
+        self._inboxes.forget(peer)
         self._gets.forget(peer)
-        self._peers.leave(peer)
+        self._relay_links.lost(peer)
 
     def pause(self, peer: Peer) -> None:
         """The transport of C{peer} takes no more bytes: from now on they wait, up to a bound."""
@@ -167,40 +190,17 @@ class Relay:
             self.counters.count("batch_messages_refused", len(texts) - self.limits.batch_messages)
             del texts[self.limits.batch_messages :]
             self._dam.complain(peer, TOO_BIG)
-        if len(texts) == 1 and not peer.inbox and self._can_answer(peer):
+        if len(texts) == 1 and not peer.inbox and self._inboxes.can_answer(peer):
             self._hear_message(peer, texts[0], now)
         elif texts:
-            if len(peer.streams) >= self.limits.streams:
-                self.counters.count("streams_exceeded")
-            peer.inbox.extend(texts)
-            self._crowded[peer.id] = peer
-            self._serve_inbox(peer, now)
-            self._mind_inbox(peer)
-
-    def _mind_inbox(self, peer: Peer) -> None:
-        """Read no more from C{peer} while much of it waits, and drop it if that makes too much of all."""
-        if len(peer.inbox) <= self.limits.inbox_messages and _size(peer) <= self.limits.message_bytes:
-            return
-        self.counters.count("inbox_messages_exceeded")
-        self._hold_back(peer)
-        if sum([_size(other) for other in self._crowded.values()]) > self.limits.inbox_bytes:
-            self.counters.count("inbox_bytes_exceeded")
-            self._peers.drop(peer, "too many messages wait for their turn")
+            self._inboxes.add(peer, texts)
+            self._inboxes.serve(peer, self._hear_message, now)
+            self._inboxes.mind(peer)
 
     def hear_oversized(self, peer: Peer) -> None:
         """A message of C{peer} was too large, and skipped."""
         self.counters.count("message_bytes_refused")
         self._dam.complain(peer, TOO_BIG)
-
-    def _serve_inbox(self, peer: Peer, now: float) -> None:
-        served = 0
-        while peer.inbox and served < self.limits.turn_messages and self._can_serve(peer):
-            self._hear_message(peer, peer.inbox.popleft(), now)
-            served += 1
-        if not peer.inbox:
-            self._crowded.pop(peer.id, None)
-            if peer.held and not self._pressed:
-                self._let_go(peer)
 
     def _hear_message(self, peer: Peer, text: bytes, now: float) -> None:
         counters = self.counters
@@ -220,21 +220,27 @@ class Relay:
             counters.count("ids_replaced")
             message_id = message.id = self._new_id()
             text = rewrite(text, {"#": jstext.string(message_id)})
-        elif self._dup.renew(message_id) is not None:
+        elif (route := self._dup.renew(message_id)) is not None:
             counters.count("messages_duplicate")
+            if peer.is_gunnet and isinstance(route, (Question, OwnQuestion)) and route.peer is not peer:
+                self._gets.serve_again(
+                    Question(peer, message_id, digest_text(message.digest), self._query(message))
+                )
+            self._unacked.acked(peer, message_id)  # two that tell each other the same acknowledge neither
             return
         if message.re is not None and (type(message.re) is not str or len(message.re) > self.limits.id_units):
             message.re = ""
-        digest = _digest(message.digest)
-        if digest is not None and self._is_known_answer(message, message_id, digest, peer):
+        digest = digest_text(message.digest)
+        if digest is not None and self._is_known_answer(message, digest, peer):
+            self._forward.repeated(peer, message, now)
             return
         self._dispatch(peer, message, text, message_id, digest, now)
 
-    def _is_known_answer(self, message: Message, message_id: str, digest: str, peer: Peer) -> bool:
+    def _is_known_answer(self, message: Message, digest: str, peer: Peer) -> bool:
         """Whether somebody gave the same answer to the same question before."""
-        if message.dam is not None or not (message.re is not None or message.get):
+        if message.dam is not None or message.re is None:
             return False
-        name = (message.re or message_id) + digest
+        name = (message.re or message.id) + digest
         if self._dup.renew(name) is not None:
             self.counters.count("answers_duplicate")
             return True
@@ -246,21 +252,35 @@ class Relay:
     ) -> None:
         if message.dam is not None:
             self._dup.remember(message_id, peer)
-            self._dam.hear(peer, message, message_id)
+            self._dam.hear(peer, message.dam, text, now)
         elif message.put:
             origin = Origin(peer, message_id)
+            if peer.is_gunnet and message.told:
+                origin.told = read_told(message.told)
             self._dup.remember(message_id, origin)
             put = bytes(message.put)
-            asker = self._forward.asker(message, digest)
-            news = self._puts.serve(origin, put, asker, now)
+            if message.re is not None:
+                self._plain.hear(peer, message.re, put, now)
+            askers = self._forward.askers(message, digest)
+            news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
             if not origin.failed:
-                self._forward.put(origin, message, text, digest, asker, news, flood=self._updates is None)
+                flooded = self._forward.put(
+                    origin, message, text, digest, askers, news is not None, now, flood=self._updates is None
+                )
+                if news and self._updates is None:
+                    to_all = flooded or (message.re is None and not (message.private or message.private_too))
+                    seen = read_told(message.told) if to_all else None
+                    self._flood.mind(origin, news, flooded, seen, now)
         elif message.re is not None:
+            self._unacked.acked(peer, message.re, refused=bool(message.err))
+            self._plain.hear(peer, message.re, None, now)
             self._dup.remember(message_id, peer)
-            self._forward.ack(message, text, digest)
+            self._forward.ack(peer, message, text, digest, now)
         elif message.get:
             question = Question(peer, message_id, digest, self._query(message))
             self._dup.remember(message_id, question)
+            if question.query is not None and self._subscriptions.add(peer, question.query):
+                self._ask_back.note(peer, question.query, now)
             self._gets.serve(question, message, text, now)
         else:
             self._dup.remember(message_id, peer)
@@ -285,71 +305,51 @@ class Relay:
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
-        crowded = [peer for peer in self._crowded.values() if peer.inbox and self._can_serve(peer)]
-        return list({peer.id: peer for peer in crowded + self._gets.waiting()}.values())
+        waiting = self._inboxes.waiting() + self._gets.waiting()
+        waiting += self._sync.waiting() + self._plain.waiting()
+        return list({peer.id: peer for peer in waiting}.values())
 
     def serve_waiting(self, peer: Peer, now: float) -> None:
         """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn."""
-        self._gets.continue_with(peer)
+        self._gets.continue_with(peer, now)
+        self._sync.continue_with(peer, now)
+        self._plain.continue_with(peer, now)
         if peer.inbox:
-            self._serve_inbox(peer, now)
+            self._inboxes.serve(peer, self._hear_message, now)
 
     def turn(self, now: float) -> Turn:
         """Do what waited for the end of the turn, and say what comes of it all."""
         self._dup.pass_time(now)
         self._puts.run_deferred(now)
-        self._gets.run_offers(now)
+        self._gets.run(now)
+        self._ask_back.run(now)
         if self._updates is not None:
-            self._updates.tell()
+            self._updates.tell(now)
+        self._relay_links.run(now)
         commit = None
         if not self._committing:
             commit = self._puts.cut()
             self._committing = commit is not None
-        self._mind_pressure()
+        self._inboxes.mind_pressure(self._graph.pending_bytes)
         frames = self._peers.frames(now)
         drops, self._peers.drops = self._peers.drops, []
-        hold, self._hold = self._hold, []
-        release, self._release = self._release, []
-        return Turn(commit, frames, drops, hold, release, self._again_at(now))
+        hold, self._inboxes.hold = self._inboxes.hold, []
+        release, self._inboxes.release = self._inboxes.release, []
+        hang_up, dial, busy = self._relay_links.take_dials()
+        return Turn(commit, frames, drops, hold, release, hang_up, dial, busy, self._again_at(now))
 
     def _again_at(self, now: float) -> float | None:
         if self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
-        return min([at for at in times if at is not None], default=None)
+        times += [self._relay_links.next_at(now), self._ask_back.next_at]
+        first = min([at for at in times if at is not None], default=inf)
+        return None if first == inf else first
 
-    def _can_serve(self, peer: Peer) -> bool:
-        return self._can_answer(peer) and not self._pressed
-
-    def _can_answer(self, peer: Peer) -> bool:
-        """Whether there is room for answers to C{peer}; one that asks faster than it reads must wait."""
-        return len(peer.streams) < self.limits.streams and peer.outbox.size <= self.limits.outbox_bytes // 2
-
-    # Reading and not reading
-
-    def _mind_pressure(self) -> None:
-        """While much waits for the disk, nobody is read from: what is not read can't be lost."""
-        pending = self._graph.pending_bytes
-        if not self._pressed and pending > self.limits.pending_bytes // 2:
-            self._pressed = True
-            self.counters.count("pending_bytes_pressed")
-            for peer in self._peers.up.values():
-                self._hold_back(peer)
-        elif self._pressed and pending <= self.limits.pending_bytes // 4:
-            self._pressed = False
-            for peer in self._peers.up.values():
-                if peer.held and peer.id not in self._crowded:
-                    self._let_go(peer)
-
-    def _hold_back(self, peer: Peer) -> None:
-        if not peer.held and peer.link is not None:
-            peer.held = True
-            self._hold.append(peer.link)
-
-    def _let_go(self, peer: Peer) -> None:
-        if peer.link is not None:
-            peer.held = False
-            self._release.append(peer.link)
+    def _has_room(self) -> bool:
+        """Whether the store keeps what other relays have: if not, comparing would have no end."""
+        stats = self._store.stats()
+        return stats["bytes"] < _FULL * stats["bytes_max"]
 
     # Figures
 
@@ -364,22 +364,9 @@ class Relay:
             "hot_nodes": len(self._graph.hot),
             "pending_bytes": self._graph.pending_bytes,
             "deferred": self._puts.deferred,
+            "upstreams": {url: peer.state for url, peer in self._peers.upstreams.items()},
+            "relays": len(self._peers.relays),
+            "unacked_bytes": self._unacked.size,
             "error": self._puts.stuck,
             "counters": dict(sorted(self.counters.items())),
         }
-
-
-def _size(peer: Peer) -> int:
-    return sum(map(len, peer.inbox))
-
-
-def _digest(value: object) -> str | None:
-    """A C{##} as text, as JavaScript would append it to an id; L{None} if it is no hash."""
-    if isinstance(value, str) and len(value) <= _DIGEST_CHARACTERS:
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
-            return jstext.number(value)
-        except ValueError:
-            return None
-    return None

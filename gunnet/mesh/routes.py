@@ -18,6 +18,7 @@ class Origin:
     @ivar parts: commits and deferred cells that its ack still waits for.
     @ivar failed: whether C{err} was answered.
     @ivar lost_tie: whether something in it lost to another value of the same state.
+    @ivar told: names of relays that, as the relay that sent it says, were sent it too.
     @ivar late: acks of other peers, held back until our own is out.
     """
 
@@ -26,6 +27,7 @@ class Origin:
     parts: int = 1
     failed: bool = False
     lost_tie: bool = False
+    told: frozenset[str] = frozenset()
     late: list[bytes] | None = None
 
 
@@ -35,13 +37,40 @@ class Question:
     A get and who asked.
 
     @ivar digest: text of the hash that the asker has, or of the first answer it got.
-    @ivar query: what it asks for; L{None} if it asks for nothing that could be.
+    @ivar query: what it asks for; L{None} if it asks for nothing that could be, or at great length.
+    @ivar asking: how it is asked of others; L{None} if it is not, or of all at once.
     """
 
     peer: Peer
     id: str
     digest: str | None
     query: Query | None
+    asking: Asking | None = None
+
+
+class Asking:
+    """
+    A question as it is asked of others, on behalf of all who asked the same meanwhile.
+
+    @ivar query: what is asked for.
+    @ivar askers: their questions, the first one first.
+    @ivar asked: who was asked and has not answered, and when that was, in milliseconds.
+    @ivar holders: askers that have something, as their hash tells, and were not asked themselves.
+    @ivar offers: how many lists of peers that are still to be asked there are.
+    @ivar digest: text of the hash of an answer that came; L{None} before.
+    @ivar ends_at: until when others that ask the same are added, in milliseconds.
+    """
+
+    __slots__ = ("asked", "askers", "digest", "ends_at", "holders", "offers", "query")
+
+    def __init__(self, question: Question, query: Query, ends_at: float) -> None:
+        self.query = query
+        self.askers = [question]
+        self.asked: dict[Peer, float] = {}
+        self.holders: list[Peer] = []
+        self.offers = 0
+        self.digest: str | None = None
+        self.ends_at = ends_at
 
 
 @dataclass(slots=True, eq=False)
@@ -53,9 +82,15 @@ class Push:
 
 @dataclass(slots=True, eq=False)
 class OwnQuestion:
-    """A get of our own. @ivar upstream: who was asked."""
+    """
+    A get of our own.
 
-    upstream: Peer
+    @ivar peer: who was asked.
+    @ivar what: the hash of what for.
+    """
+
+    peer: Peer
+    what: int = 0
 
 
 Route = Peer | Origin | Question | Push | OwnQuestion

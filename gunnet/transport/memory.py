@@ -24,6 +24,8 @@ class LinkEnd:
     @ivar unread: bytes that were sent to this end and not heard yet.
     """
 
+    reliable = True
+
     def __init__(self, name: str, mesh: MeshService, reactor: IReactorTime, limit_bytes: int | None) -> None:
         self.name = name
         self.peer: Peer | None = None

@@ -56,6 +56,7 @@ class Message(msgspec.Struct):
 _ALIASES = {field.encode_name: field.name for field in msgspec.structs.fields(Message)}
 _RAW = {"put", "get", "ok", "err", "trace", "meta", "chain"}
 _LOCAL = ("_", "$", "DBG")
+_DIGEST_CHARACTERS = 30
 _EMPTY = {"#", "><", "NTS", "nts"}
 _decode = msgspec.json.Decoder(Message).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -100,6 +101,18 @@ def _fields(text: bytes) -> dict[str, Any]:
         return dict(_decode_fields(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {name: jstext.stringify(value) for name, value in jstext.parse_slowly(text).items()}
+
+
+def digest_text(value: object) -> str | None:
+    """A C{##} as text, as JavaScript would append it to an id; L{None} if it is no hash."""
+    if isinstance(value, str) and len(value) <= _DIGEST_CHARACTERS:
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return jstext.number(value)
+        except ValueError:
+            return None
+    return None
 
 
 def says_anything(text: bytes) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.counters import Counters
-from gunnet.graph.answer import Selection, render
+from gunnet.graph.answer import Selection, digests_from_memory, render
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import Query, Span
 from gunnet.graph.merge import Graph
@@ -105,6 +105,42 @@ class RenderTests(SynchronousTestCase):
             cells_of(text),
             [(soul, key, cell) for soul, cells in in_order(nodes, state) for key, cell in cells],
         )
+
+
+class MemoryTests(SynchronousTestCase):
+    """The hashes of what a client answers from memory, as gun.js 0.2020.1241 was seen to say them."""
+
+    def digests(self, soul: str, node: dict[str, Any], state: float) -> list[int]:
+        """Of a node all of one state."""
+        return digests_from_memory(*in_order({soul: node}, state)[0])
+
+    def test_seen(self) -> None:
+        """A node with all kinds of names and values, of which C{_} is one in the first nine."""
+        node: dict[str, Any] = {f"k{number}": number for number in range(30)}
+        node |= {
+            "Upper": "x",
+            "10": "ten",
+            "9": "nine",
+            "z z": None,
+            "é": '"q"',
+            "\U0001f600": 1.5,
+            "lnk": True,
+        }
+        self.assertEqual(
+            [-1931910442, 1108609307, -251565987, -398494031, -1824996409],
+            self.digests("big", node, 1795390279792),
+        )
+
+    def test_nine_before(self) -> None:
+        """Nine names that come before C{_} leave it alone in the second answer."""
+        self.assertEqual(
+            [-547568719, -771929058], self.digests("edge", {key: key for key in "ABCDEFGHI"}, 1795390280293)
+        )
+
+    def test_counts(self) -> None:
+        """Up to eight properties make one answer, up to seventeen two."""
+        for size, answers in ((1, 1), (8, 1), (9, 2), (17, 2), (18, 3)):
+            self.assertEqual(answers, len(self.digests("s", {f"k{n}": n for n in range(size)}, 1.0)))
 
 
 class SelectionTests(SynchronousTestCase):

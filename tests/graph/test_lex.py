@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.graph.lex import ALL, ONE, Query, Span, cost, read_get
+from gunnet.graph.lex import ALL, ONE, Query, Span, cost, read_get, write_get
 from gunnet.limits import Limits
 from gunnet.store.layout import bounds
 from gunnet.wire import jstext
@@ -326,6 +326,31 @@ class ReadGetTests(SynchronousTestCase):
             self.assertFalse(query.reverse)
         else:
             self.assertTrue(0 <= query.budget <= LIMITS.lex_characters)
+        self.assertEqual(query, read_get(jstext.parse(write_get(query)), LIMITS))
+
+
+class WriteGetTests(SynchronousTestCase):
+    """What is asked of others; that it reads the same is looked at above."""
+
+    def test_some(self) -> None:
+        """The texts, in the order in which gun.js would have the fields."""
+        for query, text in (
+            (Query("s"), '{"#":"s"}'),
+            (Query("s", budget=500.0, reverse=True), '{"#":"s","%":500,"-":1}'),
+            (Query('"', key="é"), '{"#":"\\"",".":"é"}'),
+            (Query("s", keys=Span("a", "b", "c"), budget=ONE), '{"#":"s",".":{"*":"a",">":"b","<":"c"}}'),
+            (Query("s", budget=ONE), '{"#":"s",".":{"*":""}}'),
+            (Query(None, Span("a"), budget=9.0), '{"#":{"*":"a"},"%":9}'),
+            (Query(None, ALL, budget=ONE), '{"#":{"*":""}}'),
+        ):
+            self.assertEqual(text.encode("utf-8"), write_get(query))
+            self.assertEqual(query, read_get(jstext.parse(write_get(query)), LIMITS))
+
+    def test_no_budget(self) -> None:
+        """Spans without a budget can't be asked for; what is read asks for one name of them."""
+        for query in (Query("s", keys=Span("a")), Query(None, Span(first="a", last=""))):
+            read = read_get(jstext.parse(write_get(query)), LIMITS)
+            self.assertEqual(Query(query.soul, query.souls, keys=query.keys, budget=ONE), read)
 
 
 def _selects(query: Query, key: str) -> bool:

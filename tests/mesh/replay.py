@@ -6,6 +6,15 @@ Before they are compared, messages are brought to a form without what can't be e
 (also C{%}, the id of a next chunk), its process id, and C{><}, which gun.js writes before it knows whom it
 tells (see L{Replay} for what is checked of it). gun.js's stray C{FOO} is dropped. Order and timing are free,
 and so is how messages are packed into frames.
+
+Our relay asks a client back that did not say C{hi} (L{gunnet.mesh.askback}), and gun.js does not. That is
+kept apart from the comparison if it repeats what the client asked over the same link, once; else it counts as
+something that only ours said.
+
+Some recorded relays dialled others (C{UP1} in the traces), or each other (C{R2} dialled C{R1}; a client
+C{A@R1} is one of C{R1}). Ours dial the same, but at the start. What they say there of themselves
+(L{gunnet.mesh.relays}) is kept apart too, if they say it to whom they have dialled, and after the greeting.
+Where a relay closed a link, that is compared as a message C{{"closed": true}}.
 """
 
 from __future__ import annotations
@@ -17,12 +26,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gunnet.graph.lex import Query, read_get
+from gunnet.limits import Limits
 from gunnet.store.memory import MemoryStore
 from gunnet.testing import Client, Conversation, Message, messages
+from gunnet.transport.memory import join
 
 FRAMES = Path(__file__).resolve().parent.parent / "frames"
 _DIRECT = " datachannel"
 """Clients talk to one another on their WebRTC channels too, and no relay hears that."""
+
+_DIALLED = re.compile(r'(\S+) accepted a connection, .*"host":"([^"]+)"')
+_CLOSED = re.compile(r"(\S+) socket closed (?:code=)?1005\b")
+CLOSED: dict[str, Any] = {"closed": True}
+
+DIALLED_WHEN_TOLD = ("64-dam-opt.axe",)
+"""Traces in which a relay dials because a client told it to; ours do not."""
 
 Said = tuple[str, Message]
 """(to whom, a message in comparable form)."""
@@ -35,6 +54,10 @@ class Trace:
 
     @ivar events: C{t} (ms), and C{who}, C{dir} and C{raw}, or a C{note}.
     @ivar start: when it began, milliseconds since 1970, so that its states are not in the future.
+    @ivar said_ids: the ids of what clients said.
+    @ivar upstreams: whom the relay dialled, and as what.
+    @ivar relays: the names of the relays, in the order in which each is dialled by the next; none if there is
+        but one.
     """
 
     name: str
@@ -42,6 +65,8 @@ class Trace:
     events: list[dict[str, Any]]
     start: float
     said_ids: frozenset[str]
+    upstreams: dict[str, str]
+    relays: list[str]
 
 
 def load(name: str, ahead_ms: float = 0.0) -> Trace:
@@ -62,7 +87,10 @@ def load(name: str, ahead_ms: float = 0.0) -> Trace:
         for state in re.findall(r":(17\d{11}(?:\.\d+)?)", event["raw"])
     ]
     start = max(starts, default=1.795e12) - ahead_ms + 1
-    return Trace(name, bool(content["axe"]), events, start, frozenset(ids))
+    dialled = [found for event in events if (found := _DIALLED.match(event.get("note", "")))]
+    upstreams = {found[1]: f"http://{found[2]}/gun" for found in dialled}
+    relays = sorted({event["who"].partition("@")[2] for event in events if "@" in event.get("who", "")})
+    return Trace(name, bool(content["axe"]), events, start, frozenset(ids), upstreams, relays)
 
 
 @dataclass
@@ -81,6 +109,34 @@ class Heard:
         """One more message."""
         self.comparable.append(comparable(trace, message))
         self.raw.append(message)
+
+
+@dataclass
+class Asked:
+    """
+    What one client asked over its link.
+
+    @ivar queries: for what it may be asked back.
+    @ivar said_hi: whether it said that it is no client that is back.
+    """
+
+    queries: set[Query] = field(default_factory=set)
+    said_hi: bool = False
+
+    def add(self, message: Message) -> None:
+        """The client said one more message."""
+        self.said_hi = self.said_hi or message.get("dam") == "hi"
+        query = read_get(message.get("get"), Limits())
+        if query is not None:
+            self.queries.add(query)
+
+    def takes_back(self, message: Message) -> bool:
+        """Whether C{message} asks the client for what it asked, for the first time."""
+        query = None if "@" in message else read_get(message.get("get"), Limits())
+        if self.said_hi or query not in self.queries:
+            return False
+        self.queries.remove(query)
+        return True
 
 
 def comparable(trace: Trace, message: Message) -> Message:
@@ -107,6 +163,9 @@ class Replay:
     @ivar missing: what the recorded relay said and ours did not.
     @ivar extra: what ours said and the recorded one did not.
     @ivar strangers_told: names in a C{><} of ours that belong to nobody in the conversation.
+    @ivar asked_back: what clients were asked back for.
+    @ivar hellos: what our relay said of itself to whom it dialled.
+    @ivar faults: how often something went wrong in our relays.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -115,7 +174,11 @@ class Replay:
         self._clients: dict[str, Client] = {}
         self._recorded: dict[str, Heard] = {}
         self._ours: dict[str, Heard] = {}
+        self._asked: dict[str, Asked] = {}
         self.strangers_told: set[str] = set()
+        self.asked_back: list[Said] = []
+        self.hellos: list[Said] = []
+        self._others: dict[str, Conversation] = {}
         self.talk = self._open(trace.start)
         for event in trace.events:
             self.talk.advance(max(0.0, trace.start + event["t"] - self.talk.now))
@@ -125,27 +188,56 @@ class Replay:
                 self._play(event["who"], event["dir"], event["raw"])
         self.talk.advance(2_000)
         self._collect()
+        self._note_closed()
         self.missing, self.extra = self._compare()
+        self.faults = sum(talk.counters["faults"] for talk in (self.talk, *self._others.values()))
+
+    def said_to(self, who: str) -> list[Message]:
+        """What our relay said to a client, but for asking back."""
+        return list(self._ours[who].raw)
 
     def _open(self, start: float) -> Conversation:
-        return Conversation(axe=self._trace.axe, store=self._store, start=start, seed=2)
+        trace = self._trace
+        talk = Conversation(axe=trace.axe, store=self._store, start=start, seed=2)
+        if trace.name not in DIALLED_WHEN_TOLD:
+            self._clients.update({who: talk.connect(who, url) for who, url in trace.upstreams.items()})
+        before = talk
+        for seed, name in enumerate(trace.relays[1:], 3):
+            other = self._others[name] = Conversation(axe=trace.axe, seed=seed, clock=talk.clock)
+            join(other.mesh, before.mesh, talk.clock, url=f"http://{name}.example/gun")
+            before = other
+        return talk
+
+    def _connect(self, who: str) -> Client:
+        """A client comes to its relay."""
+        self._clients[who] = client = self._others.get(who.partition("@")[2], self.talk).connect(who)
+        return client
 
     def _obey(self, note: str) -> None:
-        """Some notes tell of what happened to the relay."""
+        """Some notes tell of what happened to the relay, or what it did."""
+        closed = _CLOSED.match(note)
+        if closed is not None:
+            self._recorded.setdefault(closed[1], Heard()).add(self._trace, CLOSED)
         if note.startswith(("relay killed", "relay restarted")):
             self._collect()
             self._clients.clear()
+            self._asked.clear()
             self.talk = self._open(self.talk.now)
         elif note.startswith("data folder removed"):
             self.talk.writer.error = "the folder is gone"
 
     def _play(self, who: str, direction: str, raw: str) -> None:
         client = self._clients.get(who)
-        if client is None:
-            client = self._clients[who] = self.talk.connect(who)
+        if client is None and who not in self._trace.upstreams:
+            client = self._connect(who)
         self._collect()
         if direction == ">":
-            client.say(self._translated(raw))
+            if client is None:
+                return
+            raw = self._translated(raw)
+            for message in _objects(raw):
+                self._asked.setdefault(who, Asked()).add(message)
+            client.say(raw)
         else:
             heard = self._recorded.setdefault(who, Heard())
             for message in _items(raw):
@@ -154,13 +246,46 @@ class Replay:
     def _collect(self) -> None:
         for who, client in self._clients.items():
             heard = self._ours.setdefault(who, Heard())
-            for message in client.take():
+            for message in self._without_asked_back(who, self._without_hellos(who, client.take())):
                 heard.add(self._trace, message)
                 told = message.get("><", "").split(",") if message.get("><") else []
                 self.strangers_told.update(set(told) - self._names())
 
+    def _note_closed(self) -> None:
+        for who, client in self._clients.items():
+            if client.link.dropped is not None:
+                self._ours.setdefault(who, Heard()).add(self._trace, CLOSED)
+
+    def _without_hellos(self, who: str, said: list[Message]) -> list[Message]:
+        peer = self._clients[who].peer
+        if who not in self._trace.upstreams or peer is None or peer.pid is None:
+            return said
+        self.hellos += [(who, message) for message in said if message.get("dam") == "relay"]
+        return [message for message in said if message.get("dam") != "relay"]
+
+    def _without_asked_back(self, who: str, said: list[Message]) -> list[Message]:
+        if who in self._trace.upstreams:
+            return said
+        asked = self._asked.setdefault(who, Asked())
+        back = [message for message in said if message.get("#") not in self._trace.said_ids]
+        back = [message for message in back if asked.takes_back(message)]
+        self.asked_back += [(who, message) for message in back]
+        ids = [message["#"] for message in back]
+        return [
+            message
+            for message in said
+            if message.get("#") not in ids
+            and not (message.get("@") in ids and set(message) == {"#", "@", "##"})
+        ]
+
     def _names(self) -> set[str]:
-        return {client.peer.name for client in self._clients.values() if client.peer is not None}
+        names: set[str] = set()
+        for client in self._clients.values():
+            if client.peer is not None:
+                names |= {client.peer.name, client.peer.pid or ""}
+        for talk in (self.talk, *self._others.values()):
+            names.add(talk.relay.pid)
+        return names.union(f"http://{name}.example/gun" for name in self._others)
 
     def _translated(self, raw: str) -> str:
         """What a client said, with those ids of ours that stand for the recorded relay's."""
@@ -214,3 +339,14 @@ def _items(raw: str) -> list[Message]:
     except ValueError:
         content = json.loads(raw)
         return content if isinstance(content, list) else [content]
+
+
+def _objects(raw: str) -> list[Message]:
+    """The messages that a client said, as far as they are objects of JSON."""
+    try:
+        content = json.loads(raw)
+        items = content if isinstance(content, list) else [content]
+        items = [json.loads(item) if isinstance(item, str) else item for item in items]
+    except ValueError:
+        return []
+    return [item for item in items if isinstance(item, dict)]

@@ -1,18 +1,14 @@
 """
-Tests for L{gunnet.mesh.axe}: who is subscribed, and what they are told.
+Tests for L{gunnet.mesh.axe}: what those who are subscribed are told.
 """
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.counters import Counters
 from gunnet.limits import Limits
-from gunnet.mesh.axe import Subscriptions
-from gunnet.mesh.peer import Peer
 from gunnet.testing import Client, Conversation, Message, put
 
 URL = "ws://upstream/gun"
@@ -34,79 +30,6 @@ def told_values(client: Client, soul: str) -> list[dict[str, Any]]:
     """What the updates since the last look said of C{soul}, without its meta data."""
     nodes = [message["put"].get(soul, {}) for message in updates(client)]
     return [{key: value for key, value in node.items() if key != "_"} for node in nodes]
-
-
-class SubscriptionsTests(SynchronousTestCase):
-    """The table of subscriptions."""
-
-    def test_forget(self) -> None:
-        """After a thousand rounds of coming and going nothing is left behind."""
-        dice = Random(1)
-        table = Subscriptions(Limits(), Counters())
-        peers = [Peer(f"p{number}") for number in range(20)]
-        for _ in range(1_000):
-            peer = dice.choice(peers)
-            if dice.random() < 0.3:
-                table.forget(peer)
-            else:
-                table.add(peer, f"soul{dice.randrange(30)}", dice.choice([None, "a", "b"]))
-            self.assertEqual(len(table), sum(len(peer.subscriptions) for peer in peers))
-        for peer in peers:
-            table.forget(peer)
-        self.assertEqual((0, 0, {}, []), (len(table), table.size, table._souls, table.names()))
-
-    def test_twice(self) -> None:
-        """A subscription that is there already counts once."""
-        table = Subscriptions(Limits(), Counters())
-        peer = Peer("p")
-        table.add(peer, "soul", "key")
-        table.add(peer, "soul", "key")
-        self.assertEqual((1, 7, [peer]), (len(table), table.size, list(table.to("soul", "key"))))
-
-    def test_peers_come_and_go(self) -> None:
-        """A relay whose peers have all left has no subscription, stream or question of theirs."""
-        talk = Conversation()
-        for number in range(300):
-            client = talk.connect(f"c{number}")
-            client.say([{"#": f"g{number}{key}", "get": {"#": "soul", ".": key}} for key in "abc"])
-            client.close()
-        self.assertEqual(0, talk.relay.health()["subscriptions"])
-        self.assertEqual(0, talk.relay.health()["peers"])
-        talk.advance(60_000)
-        self.assertEqual(0, talk.relay.health()["ids"])
-
-
-class BoundTests(SynchronousTestCase):
-    """The bounds of the table: who is over one is answered, but not told news."""
-
-    def refused(self, limits: Limits, counter: str, souls: tuple[str, str, str]) -> None:
-        """Of three subscriptions two fit."""
-        talk = Conversation(limits=limits)
-        asker, writer = talk.connect("asker"), talk.connect("writer")
-        for soul in souls:
-            ask(asker, soul)
-        self.assertEqual(1, talk.counters[counter])
-        for soul in souls:
-            writer.say(put(f"put {soul}", soul, {"x": 1}, talk.now))
-        self.assertEqual([souls[0], souls[1]], [next(iter(update["put"])) for update in updates(asker)])
-        asker.say({"#": "again", "get": {"#": souls[2]}})
-        self.assertEqual(1, asker.answers("again")[0]["put"][souls[2]]["x"])
-        asker.close()
-        other = talk.connect("other")
-        ask(other, souls[2])
-        self.assertEqual(1, talk.relay.health()["subscriptions"])
-
-    def test_peer_subscriptions(self) -> None:
-        """So many per peer."""
-        self.refused(Limits(peer_subscriptions=2), "peer_subscriptions_refused", ("a", "b", "c"))
-
-    def test_subscriptions(self) -> None:
-        """So many in all."""
-        self.refused(Limits(subscriptions=2), "subscriptions_refused", ("a", "b", "c"))
-
-    def test_subscription_bytes(self) -> None:
-        """So much text in their names."""
-        self.refused(Limits(subscription_bytes=9), "subscriptions_refused", ("a" * 4, "b" * 4, "c" * 4))
 
 
 class PushTests(SynchronousTestCase):
@@ -148,11 +71,11 @@ class PushTests(SynchronousTestCase):
         self.assertEqual([{"x": 1}], told_values(self.b, "room"))
         self.assertEqual([{"x": 1, "y": 2}, {"y": 3}], told_values(self.c, "room"))
 
-    def test_lex_subscribes_to_the_node(self) -> None:
-        """A LEX on the properties subscribes to all of the node."""
+    def test_lex(self) -> None:
+        """A LEX on the properties subscribes to those that it selects."""
         self.b.say({"#": "g", "get": {"#": "room", ".": {"*": "x"}, "%": 100}})
-        self.a.say(put("p1", "room", {"y": 1}, self.talk.now))
-        self.assertEqual([{"y": 1}], told_values(self.b, "room"))
+        self.a.say(put("p1", "room", {"y": 1, "x2": 2}, self.talk.now))
+        self.assertEqual([{"x2": 2}], told_values(self.b, "room"))
 
     def test_no_echo(self) -> None:
         """A writer that is subscribed is not told what it wrote."""

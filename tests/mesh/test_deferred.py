@@ -26,7 +26,7 @@ class FutureTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A writer and a subscriber."""
         self.talk = Conversation()
-        self.a, self.b = self.talk.connect("a"), self.talk.connect("b")
+        self.a, self.b = self.talk.connect("a"), self.talk.connect("b", hi=True)
         self.b.say({"#": "sub", "get": {"#": "s"}})
         self.b.take()
         self.now = self.talk.now

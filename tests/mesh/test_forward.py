@@ -37,13 +37,10 @@ class VerbTests(SynchronousTestCase):
     def test_ignored(self) -> None:
         """Verbs that would steer us, and unknown ones, change nothing and go nowhere."""
         hostile: list[Message] = [
-            {"dam": "opt", "opt": {"peers": "http://evil.example/gun"}},
-            {"dam": "mob", "mob": 5, "peers": {"http://evil.example/gun": {}}},
             {"dam": "service", "try": "update", "pass": "x"},
             {"dam": "tag", "src": "x", "email": "a@example.com"},
             {"dam": "rtc", "ok": {"rtc": {"offer": {}}}},
             {"dam": "bye"},
-            {"dam": "hi"},
             {"dam": "unknown"},
             {"dam": 5},
             {"dam": ["?"]},
@@ -146,12 +143,12 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(([], [], 1), (self.a.take(), self.c.take(), self.talk.counters["acks_unroutable"]))
 
     def test_away(self) -> None:
-        """For an upstream whose link is down it waits."""
+        """An upstream whose link is down is told what stands when it is back."""
         self.up.close()
-        self.a.say(put("p", "s", {"x": 1}, self.talk.now))
-        self.assertEqual(
-            ["p"], [message["#"] for message in self.talk.connect("up", url="ws://up/gun").heard]
-        )
+        self.a.say(put("p1", "s", {"x": 1}, self.talk.now - 1))
+        self.a.say(put("p2", "s", {"x": 2}, self.talk.now))
+        heard = self.talk.connect("up", url="ws://up/gun").heard
+        self.assertEqual([{"x": 2}], [{"x": message["put"]["s"]["x"]} for message in heard])
 
 
 class OtherTests(SynchronousTestCase):

@@ -70,7 +70,22 @@ class TraceTests(SynchronousTestCase):
         replay = Replay(load(name, AHEAD_MS.get(base(name), 0.0)))
         self.assertEqual([], unexplained(replay, of(name)))
         self.assertEqual(set(), replay.strangers_told, "names in >< that nobody has")
-        self.assertEqual(0, replay.talk.counters["faults"])
+        self.assertEqual(0, replay.faults)
+
+    def test_asked_back(self) -> None:
+        """A real client that is back is asked back for what it is subscribed to; one that boots is not."""
+        for mode in ("axe", "noaxe"):
+            replay = Replay(load(f"41-real-client-reconnect.{mode}"))
+            told = {
+                answer["@"]: answer["##"]
+                for answer in replay.said_to("G")
+                if "put" in answer and "##" in answer
+            }
+            self.assertEqual(
+                [{"#": "room", ".": "title"}, {"#": "whole"}], [said["get"] for _, said in replay.asked_back]
+            )
+            self.assertEqual(sorted(told.values()), sorted(said["##"] for _, said in replay.asked_back))
+            self.assertEqual([], Replay(load(f"40-real-client-boot.{mode}")).asked_back)
 
     def test_table_names_traces(self) -> None:
         """Each deviation is of a trace that exists, and no trace is without frames."""

@@ -1,0 +1,340 @@
+"""
+What this relay has asked of the relays that it gets news from, its I{sources}: those above it, and bridges.
+
+Who is asked for something keeps us up to date about it, so each source is asked once a link for each thing
+that a peer of ours is subscribed to, also when its link is new. When no peer wants it any more, a source that
+is a gunnet relay is told so, after a while::
+
+    {"#":id,"dam":"off","get":{"#":soul,".":key}}
+
+Gunnet relays answer whatever they are asked, so a question that one of them does not answer at all was lost,
+and is asked again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gunnet.counters import Counters
+from gunnet.graph.answer import Selection
+from gunnet.graph.lex import Query, write_get
+from gunnet.graph.merge import Graph
+from gunnet.limits import Limits
+from gunnet.mesh.peer import Peer
+from gunnet.mesh.peers import Peers
+from gunnet.mesh.routes import OwnQuestion, Route
+from gunnet.mesh.subscriptions import Subscriptions
+from gunnet.store.interface import StoreError
+from gunnet.wire.dup import Dup
+
+RETRY_MS = 3_000.0
+RETRIES = 5
+"""A gunnet relay that does not answer is asked again after this pause, and so often; the pause doubles."""
+
+GREETING_MS = 500.0
+"""
+A new link is asked for what we want once its greeting is over, when a gunnet relay knows that we are one too
+and answers also what needs no answer; or after this time, if nobody greets.
+"""
+
+SLICE = 100
+"""So many questions are asked of one relay in one turn on our own account."""
+
+
+class Resync:
+    """
+    A source that is to be asked for all that our peers want.
+
+    @ivar at: when it is asked even if it has not greeted us, in milliseconds; L{None} before the first turn.
+    @ivar queries: what it is still to be asked for; L{None} before it is asked.
+    """
+
+    __slots__ = ("at", "queries")
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        self.queries: list[Query] | None = None
+
+
+class Unanswered:
+    """What one source was asked for and has not answered, by how often it was asked again."""
+
+    __slots__ = ("_by_tries",)
+
+    def __init__(self) -> None:
+        self._by_tries: list[OrderedDict[int, tuple[float, Query]]] = [
+            OrderedDict() for _ in range(RETRIES + 1)
+        ]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_tries))
+
+    def add(self, query: Query, tries: int, now: float) -> bool:
+        """
+        C{query} was asked.
+
+        @param tries: how often it was asked again.
+        @return: whether it was not among these before.
+        """
+        what = hash(query)
+        is_new = not self.remove(what)
+        self._by_tries[tries][what] = (now + RETRY_MS * 2**tries, query)
+        return is_new
+
+    def remove(self, what: int) -> bool:
+        """@return: whether the query with the hash C{what} was not answered so far."""
+        return any(waiting.pop(what, None) is not None for waiting in self._by_tries)
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next query is to be asked again, in milliseconds."""
+        return min([next(iter(waiting.values()))[0] for waiting in self._by_tries if waiting], default=None)
+
+    def pop_due(self, now: float) -> Iterator[tuple[Query, int]]:
+        """What is to be asked again now: (the query, how often it was asked again before)."""
+        for tries, waiting in enumerate(self._by_tries):
+            while waiting:
+                what, (at, query) = next(iter(waiting.items()))
+                if at > now:
+                    break
+                del waiting[what]
+                yield query, tries
+
+
+class Interest:
+    """Asks the sources, and remembers what for."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        peers: Peers,
+        subscriptions: Subscriptions,
+        dup: Dup[Route],
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._graph = graph
+        self._peers = peers
+        self._subscriptions = subscriptions
+        self._dup = dup
+        self._limits = limits
+        self._counters = counters
+        self._resyncs: dict[Peer, Resync] = {}
+        self._unanswered: dict[Peer, Unanswered] = {}
+        self._unanswered_count = 0
+        self._idle: OrderedDict[Query, float | None] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many questions wait for an answer, things for their end, and sources to be asked."""
+        return self._unanswered_count + len(self._idle) + len(self._resyncs)
+
+    # Asking on behalf of a peer
+
+    def sources(self) -> list[Peer]:
+        """Those to be asked. Of two links to one relay only one is."""
+        return [peer for peer in self._peers.sources() if peer.twin is None or not peer.twin.up]
+
+    def must_ask(self, peer: Peer, query: Query) -> bool:
+        """
+        Whether C{peer} does not keep us up to date about C{query} over this link. It does for what it was
+        asked for, except that gun.js has no subscriptions to a range of souls.
+        """
+        asked = peer.asked
+        soul = query.soul
+        if soul is not None:
+            if hash((soul, None)) in asked:
+                return False
+            if query.key is not None or query.is_whole_node:
+                return hash((soul, query.key)) not in asked
+        elif not peer.is_gunnet:
+            return True
+        return _span_hash(query) not in asked or hash(query) not in asked
+
+    def said(self, peer: Peer, query: Query, now: float, *, minded: bool) -> None:
+        """
+        C{peer} was asked for C{query}.
+
+        @param minded: whether its answer will be told to L{answered}.
+        """
+        hashes = (hash((query.soul, query.key)),) if _is_plain(query) else (_span_hash(query), hash(query))
+        asked = peer.asked
+        if len(asked) + len(hashes) > self._limits.upstream_souls:
+            self._counters.count("upstream_souls_evicted", len(asked))
+            asked.clear()
+        asked.update(hashes)
+        if minded:
+            self._mind(peer, query, 0, now)
+
+    def _mind(self, peer: Peer, query: Query, tries: int, now: float) -> None:
+        if self._unanswered_count >= self._limits.interests_unanswered:
+            self._counters.count("interests_unanswered_exceeded")
+            return
+        unanswered = self._unanswered.get(peer)
+        if unanswered is None:
+            unanswered = self._unanswered[peer] = Unanswered()
+        if unanswered.add(query, tries, now):
+            self._unanswered_count += 1
+
+    def answered(self, peer: Peer, what: int) -> None:
+        """C{peer} has said something to our question for the query with the hash C{what}."""
+        unanswered = self._unanswered.get(peer)
+        if unanswered is not None and unanswered.remove(what):
+            self._unanswered_count -= 1
+
+    # Asking on our own account
+
+    def resync(self, peer: Peer) -> None:
+        """The link to a source is up, or a peer has become one: ask it for all that our peers want."""
+        if len(self._subscriptions):
+            self._resyncs[peer] = Resync()
+
+    def waiting(self) -> list[Peer]:
+        """The sources which L{continue_with} has something to ask of."""
+        return [
+            peer
+            for peer, resync in self._resyncs.items()
+            if peer.up and not peer.paused and (resync.queries is not None or peer.pid is not None)
+        ]
+
+    def continue_with(self, peer: Peer, now: float) -> None:
+        """Ask a source some more."""
+        resync = self._resyncs.get(peer)
+        if resync is None:
+            return
+        if resync.queries is None:
+            resync.queries = self._subscriptions.queries()
+        for query in resync.queries[-SLICE:]:
+            if self._subscriptions.is_wanted_without(query, peer):
+                self._ask_if_needed(peer, query, now)
+        del resync.queries[-SLICE:]
+        if not resync.queries:
+            del self._resyncs[peer]
+
+    def _ask_if_needed(self, peer: Peer, query: Query, now: float) -> None:
+        if not _is_plain(query):
+            query = replace(query, budget=float(self._limits.lex_characters))
+        if self.must_ask(peer, query):
+            self.said(peer, query, now, minded=True)
+            self._ask(peer, query)
+
+    def _ask(self, peer: Peer, query: Query) -> None:
+        """Ask, with the hash of what we have: it does not come again if it is the same."""
+        try:
+            chunk = Selection(self._graph, query).chunk(self._limits.answer_bytes)
+        except StoreError:
+            self._counters.count("store_reads_failed")
+            chunk = None
+        known = b"" if chunk is None else b'"##":%d,' % chunk[1]
+        question_id = self._peers.new_id()
+        self._dup.remember(question_id, OwnQuestion(peer, hash(query)))
+        self._peers.say(peer, b'{"#":"%b",%b"get":%b}' % (question_id.encode(), known, write_get(query)))
+
+    # The end of an interest
+
+    def unwanted(self, query: Query) -> None:
+        """The last peer that wanted something has gone, or all but one gunnet relay."""
+        if self._peers.relays:
+            self._idle.pop(query, None)
+            self._idle[query] = None
+
+    def _end_if_unwanted(self, query: Query, now: float) -> None:
+        for peer in self._peers.sources():
+            if peer.is_gunnet and not self._subscriptions.is_wanted_without(query, peer):
+                self._end(peer, query, now)
+
+    def _end(self, peer: Peer, query: Query, now: float) -> None:
+        hashes = {_span_hash(query)}
+        if _is_plain(query):
+            hashes.add(hash((query.soul, query.key)))
+        if peer.asked.isdisjoint(hashes):
+            return
+        peer.asked -= hashes
+        if query.is_whole_node and query.soul is not None:
+            for part in self._subscriptions.queries_of(query.soul):
+                if self._subscriptions.is_wanted_without(part, peer):
+                    self._ask_if_needed(peer, part, now)
+        self._counters.count("interests_ended")
+        self._peers.say(
+            peer, b'{"#":"%b","dam":"off","get":%b}' % (self._peers.new_id().encode(), write_get(query))
+        )
+
+    # Time
+
+    def run(self, now: float) -> None:
+        """Ask again what was not answered, and end what nobody has wanted for a while."""
+        for peer, resync in self._resyncs.items():
+            if resync.at is None:
+                resync.at = now + (0.0 if peer.is_gunnet else GREETING_MS)
+            if resync.queries is None and resync.at <= now:
+                resync.queries = self._subscriptions.queries()
+        for peer in [peer for peer in self._unanswered if peer.up and not peer.paused]:
+            self._ask_again(peer, self._unanswered[peer], now)
+        self._run_idle(now)
+
+    def _ask_again(self, peer: Peer, unanswered: Unanswered, now: float) -> None:
+        again = []
+        for query, tries in unanswered.pop_due(now):
+            self._unanswered_count -= 1
+            if not peer.is_gunnet or self.must_ask(peer, query):
+                continue  # gun.js does not say that it knows no better; and an interest may have ended
+            if tries < RETRIES:
+                again.append((query, tries + 1))
+                if len(again) >= SLICE:
+                    break
+            else:
+                self._counters.count("interests_given_up")
+                peer.asked -= {hash((query.soul, query.key)), _span_hash(query)}
+        for query, tries in again:
+            self._counters.count("interests_asked_again")
+            self._mind(peer, query, tries, now)
+            self._ask(peer, query)
+        if not len(unanswered):
+            self._unanswered.pop(peer, None)
+
+    def _run_idle(self, now: float) -> None:
+        idle = self._idle
+        for query in reversed(idle):
+            if idle[query] is not None:
+                break
+            idle[query] = now + self._limits.interest_idle_ms
+        ended = 0
+        while idle:
+            too_many = len(idle) > self._limits.interests_idle
+            query, at = next(iter(idle.items()))
+            if not too_many and (ended >= SLICE or (at is not None and at > now)):
+                return
+            if too_many:
+                self._counters.count("interests_idle_evicted")
+            del idle[query]
+            ended += 1
+            self._end_if_unwanted(query, now)
+
+    @property
+    def next_at(self) -> float | None:
+        """When L{run} is to be called next, in milliseconds."""
+        times = [resync.at for resync in self._resyncs.values() if resync.queries is None]
+        times += [
+            unanswered.next_at for peer, unanswered in self._unanswered.items() if peer.up and not peer.paused
+        ]
+        times += [next(iter(self._idle.values()))] if self._idle else []
+        return min([at for at in times if at is not None], default=None)
+
+    def forget(self, peer: Peer) -> None:
+        """The link of C{peer} is gone."""
+        self._resyncs.pop(peer, None)
+        unanswered = self._unanswered.pop(peer, None)
+        if unanswered is not None:
+            self._unanswered_count -= len(unanswered)
+
+
+def _is_plain(query: Query) -> bool:
+    """Whether it asks for one property, or for a whole node."""
+    return query.key is not None or query.is_whole_node
+
+
+def _span_hash(query: Query) -> int:
+    """A hash of the spans in which C{query} selects, whatever its budget."""
+    soul = query.souls if query.soul is None else query.soul
+    return hash((soul, query.keys if query.key is None else query.key, "within"))

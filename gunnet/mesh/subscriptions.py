@@ -1,0 +1,265 @@
+"""
+Who is subscribed to what (gun.js C{lib/axe.js}).
+
+A get subscribes the peer that asks to what it selects, until the peer says that it no longer wants it, or its
+link ends: a property, a whole node, the properties of a node within a L{Span}, or all nodes within one. How
+much of it was asked for at once (C{%}) does not matter.
+
+Single names are found by looking them up, and so are prefixes, once for each length that there is. Spans with
+bounds are tested one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gunnet.counters import Counters
+from gunnet.graph.lex import ALL, Query, Span
+from gunnet.limits import Limits
+from gunnet.mesh.peer import Interest, Peer
+from gunnet.wire.jstext import order_key
+
+
+class Subscriptions:
+    """
+    A bounded table of who is subscribed to what.
+
+    @ivar size: characters of all names in it; a name counts for each peer.
+    @ivar on_unwanted: called with each thing whose last subscriber has gone, or all but one gunnet relay,
+        which may want it for nobody but us.
+    """
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self._limits = limits
+        self._counters = counters
+        self._nodes: dict[str | Span, dict[str | Span | None, dict[Peer, None]]] = {}
+        self._souls = _Spans(limits)
+        self._keys: dict[str | Span, _Spans] = {}
+        self._count = 0
+        self.size = 0
+        self.on_unwanted: Callable[[Query], None] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, peer: Peer, query: Query) -> bool:
+        """
+        Subscribe C{peer}, unless a bound is reached: then it still gets answers, but no updates.
+
+        @return: whether it is subscribed now and was not before.
+        """
+        interest = _interest(query)
+        if interest in peer.subscriptions:
+            return False
+        limits = self._limits
+        size = _size(interest)
+        if len(peer.subscriptions) >= limits.peer_subscriptions:
+            self._counters.count("peer_subscriptions_refused")
+        elif self._count >= limits.subscriptions or self.size + size > limits.subscription_bytes:
+            self._counters.count("subscriptions_refused")
+        elif not self._has_room(*interest):
+            self._counters.count("spans_refused")
+        else:
+            self._enter(*interest)[peer] = None
+            peer.subscriptions[interest] = None
+            self._count += 1
+            self.size += size
+            return True
+        return False
+
+    def _has_room(self, soul: str | Span, key: str | Span | None) -> bool:
+        """Whether what is a span can be had among those that are looked through for each change."""
+        if isinstance(soul, Span) and not self._souls.has_room_for(soul):
+            return False
+        spans = self._keys.get(soul)
+        return not isinstance(key, Span) or spans is None or spans.has_room_for(key)
+
+    def _enter(self, soul: str | Span, key: str | Span | None) -> dict[Peer, None]:
+        """The peers subscribed to something, to be added to."""
+        keys = self._nodes.get(soul)
+        if keys is None:
+            keys = self._nodes[soul] = {}
+            if isinstance(soul, Span):
+                self._souls.add(soul)
+        peers = keys.get(key)
+        if peers is None:
+            peers = keys[key] = {}
+            if isinstance(key, Span):
+                spans = self._keys.get(soul)
+                if spans is None:
+                    spans = self._keys[soul] = _Spans(self._limits)
+                spans.add(key)
+        return peers
+
+    def end(self, peer: Peer, query: Query) -> bool:
+        """
+        C{peer} no longer wants what it once asked for.
+
+        @return: whether it was subscribed to exactly that.
+        """
+        interest = _interest(query)
+        if interest not in peer.subscriptions:
+            return False
+        del peer.subscriptions[interest]
+        self._leave(peer, interest)
+        return True
+
+    def forget(self, peer: Peer) -> None:
+        """End all subscriptions of C{peer}."""
+        for interest in peer.subscriptions:
+            self._leave(peer, interest)
+        peer.subscriptions.clear()
+
+    def _leave(self, peer: Peer, interest: Interest) -> None:
+        soul, key = interest
+        self._count -= 1
+        self.size -= _size(interest)
+        keys = self._nodes[soul]
+        del keys[key][peer]
+        if keys[key]:
+            if len(keys[key]) == 1 and self.on_unwanted is not None and next(iter(keys[key])).is_gunnet:
+                self.on_unwanted(_query(soul, key))
+            return
+        del keys[key]
+        if not keys:
+            del self._nodes[soul]
+            if isinstance(soul, Span):
+                self._souls.remove(soul)
+        if isinstance(key, Span):
+            spans = self._keys[soul]
+            spans.remove(key)
+            if not len(spans):
+                del self._keys[soul]
+        if self.on_unwanted is not None:
+            self.on_unwanted(_query(soul, key))
+
+    def wants(self, query: Query) -> bool:
+        """Whether anybody is subscribed to exactly what C{query} selects."""
+        soul, key = _interest(query)
+        return key in self._nodes.get(soul, ())
+
+    def is_wanted_without(self, query: Query, peer: Peer) -> bool:
+        """Whether anybody but C{peer} is subscribed to exactly what C{query} selects."""
+        soul, key = _interest(query)
+        peers = self._nodes.get(soul, {}).get(key, ())
+        return len(peers) > 1 or (len(peers) == 1 and peer not in peers)
+
+    def queries_of(self, soul: str) -> list[Query]:
+        """What of one soul somebody is subscribed to, each once."""
+        return [_query(soul, key) for key in self._nodes.get(soul, ())]
+
+    def queries(self) -> list[Query]:
+        """What somebody is subscribed to, each once, without regard to budgets."""
+        return [_query(soul, key) for soul, keys in self._nodes.items() for key in keys]
+
+    def to(self, soul: str, key: str) -> Iterator[Peer]:
+        """The peers subscribed to a cell; one may come more than once."""
+        keys = self._nodes.get(soul)
+        if keys is not None:
+            yield from keys.get(None, ())
+            yield from keys.get(key, ())
+        if self._keys and soul in self._keys:
+            yield from self._by_span(soul, key)
+        if len(self._souls):
+            for span in self._souls.that_hold(soul):
+                keys = self._nodes[span]
+                yield from keys.get(None, ())
+                if span in self._keys:
+                    yield from self._by_span(span, key)
+
+    def _by_span(self, soul: str | Span, key: str) -> Iterator[Peer]:
+        keys = self._nodes[soul]
+        for span in self._keys[soul].that_hold(key):
+            yield from keys[span]
+
+    def to_soul(self, soul: str) -> Iterator[Peer]:
+        """The peers subscribed to anything of a soul; one may come more than once."""
+        for peers in self._nodes.get(soul, {}).values():
+            yield from peers
+        for span in self._souls.that_hold(soul):
+            for peers in self._nodes[span].values():
+                yield from peers
+
+
+class _Spans:
+    """A bounded set of spans that tells which of them hold a name."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._prefixes: dict[bytes, dict[Span, tuple[bytes, bytes | None]]] = {}
+        self._lengths: dict[int, int] = {}
+        self._count = 0
+        self._with_bounds = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def has_room_for(self, span: Span) -> bool:
+        """Whether C{span} is in the set, or may be added."""
+        prefix = order_key(span.prefix)
+        if span in self._prefixes.get(prefix, ()):
+            return True
+        limits = self._limits
+        if len(prefix) not in self._lengths and len(self._lengths) >= limits.span_lengths:
+            return False
+        return not _has_bounds(span) or self._with_bounds < limits.spans
+
+    def add(self, span: Span) -> None:
+        """Add a span that is not in the set."""
+        prefix = order_key(span.prefix)
+        first = b"" if span.first is None else order_key(span.first)
+        last = None if span.last is None else order_key(span.last)
+        self._prefixes.setdefault(prefix, {})[span] = (first, last)
+        self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
+        self._count += 1
+        self._with_bounds += _has_bounds(span)
+
+    def remove(self, span: Span) -> None:
+        """Remove a span that is in the set."""
+        prefix = order_key(span.prefix)
+        spans = self._prefixes[prefix]
+        del spans[span]
+        if not spans:
+            del self._prefixes[prefix]
+        self._lengths[len(prefix)] -= 1
+        if not self._lengths[len(prefix)]:
+            del self._lengths[len(prefix)]
+        self._count -= 1
+        self._with_bounds -= _has_bounds(span)
+
+    def that_hold(self, name: str) -> Iterator[Span]:
+        """The spans in which C{name} is, as L{Span.holds} has it."""
+        place = order_key(name)
+        for length in self._lengths:
+            if length <= len(place):
+                for span, (first, last) in self._prefixes.get(place[:length], {}).items():
+                    if first <= place and (last is None or place <= last):
+                        yield span
+
+
+def _has_bounds(span: Span) -> bool:
+    return span.first is not None or span.last is not None
+
+
+def _interest(query: Query) -> Interest:
+    soul: str | Span = query.souls if query.soul is None else query.soul
+    if query.key is not None:
+        return soul, query.key
+    return soul, None if query.keys == ALL else query.keys
+
+
+def _query(soul: str | Span, key: str | Span | None) -> Query:
+    name, souls = (None, soul) if isinstance(soul, Span) else (soul, ALL)
+    if isinstance(key, Span):
+        return Query(name, souls, keys=key)
+    return Query(name, souls, key)
+
+
+def _size(interest: Interest) -> int:
+    return sum(map(_length, interest))
+
+
+def _length(name: str | Span | None) -> int:
+    if isinstance(name, Span):
+        return len(name.prefix) + len(name.first or "") + len(name.last or "")
+    return len(name or "")

@@ -1,0 +1,287 @@
+"""
+What other relays were told and have not acknowledged, so that a change is not lost with the link it was on.
+
+What is kept is names of cells and not messages: what is said again is what stands by then, merged, under a
+fresh id. So it has a bound, and a cell that changes often while an upstream is away costs one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from math import inf
+
+from gunnet.counters import Counters
+from gunnet.graph.answer import in_order, render
+from gunnet.graph.ham import Cell
+from gunnet.graph.merge import Graph
+from gunnet.limits import Limits
+from gunnet.mesh.peer import Peer
+from gunnet.mesh.peers import Peers
+from gunnet.mesh.routes import Push, Route
+from gunnet.store.interface import StoreError
+from gunnet.wire.dup import Dup
+from gunnet.wire.jstext import string
+
+RETRY_MS = 3_000.0
+RETRY_MS_MAX = 60_000.0
+"""
+A gunnet relay acknowledges every update, so one that did not by then has not got it, unless the link is
+reliable. The pause doubles while nothing is acknowledged.
+"""
+
+FORGET_MS = 60_000.0
+"""A gun.js relay acknowledges only what is news to it: after so long on one link, it has the rest."""
+
+RECENT_MS = 5_000.0
+"""
+So long at least, and twice as long at most, it is known that something was acknowledged: who compares graphs
+at that moment need not say it again.
+"""
+
+CELLS_PER_TURN = 500
+
+_CELL_BYTES = 200
+
+Name = tuple[str, str]
+"""(soul, key)."""
+
+
+class Debt:
+    """
+    What one relay may not have.
+
+    @ivar said: by id, the updates that it has not acknowledged: (when they were said, the names in them).
+    @ivar under_way: names to how many of these they are in.
+    @ivar recent: names that were acknowledged lately; C{earlier}, before that.
+    @ivar owed: names that are to be said, in order.
+    @ivar pause_ms: how long an ack is waited for.
+    """
+
+    __slots__ = ("earlier", "owed", "pause_ms", "recent", "said", "shift_at", "under_way")
+
+    def __init__(self) -> None:
+        self.said: dict[str, tuple[float, list[Name]]] = {}
+        self.under_way: dict[Name, int] = {}
+        self.recent: dict[Name, None] = {}
+        self.earlier: dict[Name, None] = {}
+        self.shift_at = 0.0
+        self.owed: dict[Name, None] = {}
+        self.pause_ms = RETRY_MS
+
+    def __iter__(self) -> Iterator[Name]:
+        for _, names in self.said.values():
+            yield from names
+        yield from self.owed
+
+    def add(self, update: str, names: list[Name], now: float) -> None:
+        """An update was said."""
+        self.said[update] = (now, names)
+        under_way = self.under_way
+        for name in names:
+            under_way[name] = under_way.get(name, 0) + 1
+
+    def take(self, update: str) -> list[Name]:
+        """An update is not waited for any more. @return: the names in it, none if it was not waited for."""
+        entry = self.said.pop(update, None)
+        if entry is None:
+            return []
+        for name in entry[1]:
+            if self.under_way[name] == 1:
+                del self.under_way[name]
+            else:
+                self.under_way[name] -= 1
+        return entry[1]
+
+
+class Unacked:
+    """
+    Minds the updates to other relays.
+
+    @ivar size: roughly what the names take in memory, in bytes.
+    """
+
+    def __init__(
+        self, graph: Graph, peers: Peers, dup: Dup[Route], limits: Limits, counters: Counters
+    ) -> None:
+        self._graph = graph
+        self._peers = peers
+        self._dup = dup
+        self._limits = limits
+        self._counters = counters
+        self._debts: dict[Peer, Debt] = {}
+        self.size = 0
+
+    def __len__(self) -> int:
+        """How many relays may not have all."""
+        return sum(map(self.owes, self._debts))
+
+    def said(self, peer: Peer, update: str, names: list[Name], now: float) -> None:
+        """
+        An update went out to C{peer}, which is minded if it is a relay.
+
+        @param update: its message id.
+        """
+        if peer.above or peer.is_gunnet:
+            self._debt(peer).add(update, names, now)
+            self._grow(peer, names)
+
+    def owe(self, peer: Peer, names: Iterable[Name]) -> None:
+        """C{peer} is to be told the cells C{names}, as soon as it can be."""
+        owed = self._debt(peer).owed
+        new = [name for name in names if name not in owed]
+        owed.update(dict.fromkeys(new))
+        self._grow(peer, new)
+
+    def acked(self, peer: Peer, update: str, *, refused: bool = False) -> None:
+        """
+        C{peer} answered an update.
+
+        @param refused: whether it did so with C{err}: it has read it, but has not got what is in it.
+        """
+        debt = self._debts.get(peer)
+        if debt is None:
+            return
+        names = debt.take(update)
+        if names:
+            debt.pause_ms = RETRY_MS
+            self.size -= _size(names)
+            new = () if refused else [name for name in names if name not in debt.recent]
+            debt.recent.update(dict.fromkeys(new))
+            self.size += _size(new)
+            self._tidy(peer, debt)
+
+    def is_told(self, peer: Peer, soul: str, key: str) -> bool:
+        """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
+        debt = self._debts.get(peer)
+        if debt is None:
+            return False
+        name = (soul, key)
+        return name in debt.under_way or name in debt.owed or name in debt.recent or name in debt.earlier
+
+    def owes(self, peer: Peer) -> bool:
+        """Whether C{peer} may not have all."""
+        debt = self._debts.get(peer)
+        return debt is not None and bool(debt.said or debt.owed)
+
+    def lost(self, peer: Peer, heir: Peer | None) -> None:
+        """
+        The link of C{peer} is gone.
+
+        @param heir: who is to be told what it may not have: itself when it is dialled again, or its twin.
+        """
+        debt = self._debts.pop(peer, None)
+        if debt is None:
+            return
+        names = list(debt)
+        self.size -= _size(names) + _size(debt.recent) + _size(debt.earlier)
+        if heir is not None and names:
+            self.owe(heir, names)
+
+    def run(self, now: float) -> None:
+        """Say again what is due."""
+        for peer, debt in list(self._debts.items()):
+            if not peer.up or peer.paused or peer.link is None:
+                continue
+            if not peer.is_gunnet:
+                self._forget_old(debt, now)
+            elif not peer.link.reliable:
+                self._give_up_waiting(debt, now)
+            if debt.shift_at <= now:
+                self._shift(debt, now)
+            if debt.owed and self._has_room(peer):
+                self._say_owed(peer, debt, now)
+            self._tidy(peer, debt)
+
+    def next_at(self, now: float) -> float:
+        """When L{run} has something to do, milliseconds since 1970; infinity if nothing waits."""
+        return min([self._due(peer, debt, now) for peer, debt in self._debts.items()], default=inf)
+
+    def _due(self, peer: Peer, debt: Debt, now: float) -> float:
+        if not peer.up or peer.paused or peer.link is None:
+            return inf
+        if debt.owed and self._has_room(peer):
+            return now
+        due = debt.shift_at if debt.recent or debt.earlier else inf
+        if debt.said and not (peer.is_gunnet and peer.link.reliable):
+            said_at, _ = next(iter(debt.said.values()))
+            due = min(due, said_at + (debt.pause_ms if peer.is_gunnet else FORGET_MS))
+        return due
+
+    def _has_room(self, peer: Peer) -> bool:
+        return peer.outbox.size <= self._limits.answer_bytes
+
+    def _give_up_waiting(self, debt: Debt, now: float) -> None:
+        late = [update for update, (at, _) in debt.said.items() if at + debt.pause_ms <= now]
+        if not late:
+            return
+        self._counters.count("updates_said_again", len(late))
+        for update in late:
+            for name in debt.take(update):
+                if name in debt.owed:
+                    self.size -= _size([name])
+                else:
+                    debt.owed[name] = None
+        debt.pause_ms = min(2 * debt.pause_ms, RETRY_MS_MAX)
+
+    def _shift(self, debt: Debt, now: float) -> None:
+        """Forget what was acknowledged some time ago."""
+        self.size -= _size(debt.earlier)
+        debt.earlier, debt.recent = debt.recent, {}
+        debt.shift_at = now + RECENT_MS
+
+    def _forget_old(self, debt: Debt, now: float) -> None:
+        for update in [update for update, (at, _) in debt.said.items() if at + FORGET_MS <= now]:
+            self.size -= _size(debt.take(update))
+
+    def _say_owed(self, peer: Peer, debt: Debt, now: float) -> None:
+        names = []
+        nodes: dict[str, list[tuple[str, Cell]]] = {}
+        size = 0
+        for name in islice(debt.owed, CELLS_PER_TURN):
+            names.append(name)
+            try:
+                cell = self._graph.known(*name)
+            except StoreError:
+                self._counters.count("store_reads_failed")
+                peer.behind = True
+                continue
+            if cell is not None:
+                nodes.setdefault(name[0], []).append((name[1], cell))
+                size += 2 * len(name[1]) + len(name[0]) + len(cell[1])
+                if size >= self._limits.answer_bytes:
+                    break
+        for name in names:
+            del debt.owed[name]
+        self.size -= _size(names)
+        if nodes:
+            update = self._peers.new_id()
+            self._dup.remember(update, Push(()))
+            self._peers.say(
+                peer,
+                b'{"#":%b,"ok":{"@":2,"/":%d},"put":%b}'
+                % (string(update), self._peers.near, render(in_order(nodes))),
+            )
+            self.said(peer, update, names, now)
+
+    def _debt(self, peer: Peer) -> Debt:
+        debt = self._debts.get(peer)
+        if debt is None:
+            debt = self._debts[peer] = Debt()
+        return debt
+
+    def _grow(self, peer: Peer, names: list[Name]) -> None:
+        self.size += _size(names)
+        if self.size > self._limits.unacked_bytes:
+            # Comparing the graphs finds what is forgotten here (gunnet.mesh.sync).
+            self._counters.count("unacked_bytes_evicted")
+            peer.behind = True
+            self.lost(peer, None)
+
+    def _tidy(self, peer: Peer, debt: Debt) -> None:
+        if not (debt.said or debt.owed or debt.recent or debt.earlier):
+            self._debts.pop(peer, None)
+
+
+def _size(names: Iterable[Name]) -> int:
+    return sum([_CELL_BYTES + len(soul) + len(key) for soul, key in names])
