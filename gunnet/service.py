@@ -20,11 +20,12 @@ from twisted.python.failure import Failure
 
 from gunnet import __version__
 from gunnet.mesh.relay import Relay
+from gunnet.mesh.urls import AllowRule
 from gunnet.settings import Settings, SettingsError
 from gunnet.store.interface import Store
 from gunnet.store.memory import MemoryStore
 from gunnet.store.writer import StoreWriter
-from gunnet.transport.dialer import Dialer
+from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.transport.websocket import ServerFactory
 from gunnet.turns import MeshService
@@ -65,21 +66,54 @@ class RelayService(MultiService):
         super().startService()
         self.store = open_store(settings)
         self.writer = StoreWriter(self.store, reactor)
-        relay = Relay(store=self.store, random=random, limits=settings.limits, axe=settings.axe)
+        allowed = AllowRule(settings.gossip_allow)
+        relay = Relay(
+            store=self.store,
+            random=random,
+            limits=settings.limits,
+            axe=settings.axe,
+            sync=settings.sync,
+            gossip=settings.gossip,
+            allowed=allowed,
+        )
         self.mesh = MeshService(relay, self.writer, reactor)
         self.links = Links()
         site = RelaySite(
             Root(ServerFactory(self.mesh, self.links, reactor), settings.path, settings.gun_js), reactor
         )
         self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
+        self.dialers = Dialers(
+            self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire
+        )
+        self.mesh.dialling = self.dialers
+        self.peers_from = self._peers_from(allowed)
         try:
-            self.dialers = [Dialer(url, self.mesh, self.links, reactor, random) for url in settings.peers]
-            for part in (self.mesh, *self.listeners, *self.dialers):
+            for url in settings.peers:
+                self.dialers.configure(url)
+            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from):
                 part.setServiceParent(self)
         except BaseException:
             self.stopService()
             raise
         self._introduce()
+
+    def _peers_from(self, allowed: AllowRule) -> list[Service]:
+        settings, relay = self.settings, self.mesh.relay
+        if settings.peers_from is None:
+            return []
+        from gunnet.peers_from import PeersFrom  # treq takes its time to load
+
+        return [
+            PeersFrom(
+                settings.peers_from,
+                self.dialers.set_listed,
+                self._reactor,
+                self._random,
+                relay.counters,
+                relay.limits,
+                allowed=allowed,
+            )
+        ]
 
     def _introduce(self) -> None:
         self.log.info("gunnet {version}, NVX {nvx}", version=__version__, nvx="on" if USES_NVX else "off")
@@ -99,7 +133,7 @@ class RelayService(MultiService):
         @return: fires when all of that is done.
         """
         Service.stopService(self)
-        done = _all(listener.stopService() for listener in self.listeners)
+        done = _all(maybeDeferred(part.stopService) for part in (*self.listeners, *self.peers_from))
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: self.writer.stop())
@@ -114,7 +148,7 @@ class RelayService(MultiService):
 
     def _leave(self, _: object) -> Deferred[None]:
         gone = self.links.goodbye(self._reactor, GOODBYE_SECONDS)
-        return _all([gone, self._stored, *(dialer.stopService() for dialer in self.dialers)])
+        return _all([gone, self._stored, maybeDeferred(self.dialers.stopService)])
 
     def _forget(self, _: object) -> None:
         for part in list(self):

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 from gunnet.limits import MIB, Limits
+from gunnet.mesh.urls import AllowRule
 
 PORT = 8765
 TLS_PORT = 443
 PATH = "/gun"
 DATA = "gundata"
 DATA_BYTES_MAX = 1 << 40
+GOSSIP = ("off", "peers", "all")
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -34,6 +37,12 @@ class Settings:
     @ivar listen: Twisted server endpoint strings; none of them listens twice.
     @ivar path: the path of the WebSocket upgrade.
     @ivar peers: URLs of other relays to keep a link to, each C{ws}, C{wss}, C{http} or C{https}.
+    @ivar peers_from: URL of a list of relays to keep a link to as well; or L{None}.
+    @ivar gossip: whether relays that others told of are dialled: C{off}, not; C{peers}, if a relay told that
+        is itself dialled; C{all}, whoever told.
+    @ivar gossip_allow: networks (C{10.0.0.0/8}) to which the list and what is told may lead, apart from
+        public addresses.
+    @ivar sync: compare the whole graph with that of other relays, so that both have all of it.
     @ivar data: the folder of the store, or L{None} to keep the graph in memory only.
     @ivar data_bytes_max: how large the store may grow.
     @ivar axe: tell a peer only what it asked for (AXE); otherwise everything to everyone.
@@ -49,6 +58,10 @@ class Settings:
     listen: tuple[str, ...] = (f"tcp:{PORT}",)
     path: str = PATH
     peers: tuple[str, ...] = ()
+    peers_from: str | None = None
+    gossip: Literal["off", "peers", "all"] = "off"
+    gossip_allow: tuple[str, ...] = ()
+    sync: bool = True
     data: str | None = DATA
     data_bytes_max: int = DATA_BYTES_MAX
     axe: bool = True
@@ -68,6 +81,7 @@ class Settings:
         for kind, values in (("listen on", self.listen), ("link to", self.peers)):
             if len(set(values)) < len(values):
                 raise SettingsError(f"asked to {kind} the same twice: {', '.join(values)}")
+        self._check_discovery()
         if self.data is not None and not self.data.strip():
             raise SettingsError("the data folder has no name")
         if self.data_bytes_max < MIB:
@@ -79,6 +93,18 @@ class Settings:
                 f"messages of {self.limits.message_bytes} bytes: "
                 f"between 1024 and {self.limits.frame_bytes} is possible"
             )
+
+    def _check_discovery(self) -> None:
+        if self.peers_from is not None:
+            list_url(self.peers_from)
+        if self.gossip not in GOSSIP:
+            raise SettingsError(f"gossip {self.gossip!r} is none of {', '.join(GOSSIP)}")
+        try:
+            AllowRule(self.gossip_allow)
+        except ValueError as e:
+            raise SettingsError(f"networks that gossip may lead to: {e}") from e
+        if self.limits.peers < 1:
+            raise SettingsError(f"room for {self.limits.peers} peers is none at all")
 
 
 def size(text: str) -> int:
@@ -102,6 +128,36 @@ def port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
         raise SettingsError(f"{text!r} is not a port number")
     return int(text)
+
+
+def number(text: str) -> int:
+    """
+    Read a whole number.
+
+    @raise SettingsError: it isn't one.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise SettingsError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def list_url(url: str) -> str:
+    """
+    Check the URL of a list of relays, and give it back: plain HTTP could be changed by anybody on its way,
+    unless that ends on this machine.
+
+    @raise SettingsError: the list can't be there, or not in a safe way.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError as e:
+        raise SettingsError(f"list of peers {url!r}: {e}") from e
+    if scheme not in ("https", "http") or not host or re.search(r"[^\x21-\x7e]", url):
+        raise SettingsError(f"list of peers {url!r} is not a URL that begins with https://")
+    if scheme == "http" and not re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", host):
+        raise SettingsError(f"list of peers {url!r}: use https, so that nobody can change it on its way")
+    return url
 
 
 def websocket_url(url: str) -> str:

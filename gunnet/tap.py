@@ -25,7 +25,7 @@ from gunnet.limits import Limits
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
 
-_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast"}
+_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast", "no-sync": "sync"}
 
 
 def _text(value: str) -> str:
@@ -38,6 +38,9 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "port": settings.port,
     "host": _text,
     "path": _text,
+    "peers-from": _text,
+    "gossip": _text,
+    "max-peers": settings.number,
     "data": _text,
     "max-message": settings.size,
     "max-data": settings.size,
@@ -45,8 +48,8 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "tls-key": _text,
     "tls-cert": _text,
 }
-_LISTS = ("listen", "peer")
-_ENVIRONMENT = {"PORT": "port", "HTTPS_KEY": "tls-key", "HTTPS_CERT": "tls-cert"}
+_LISTS = ("listen", "peer", "gossip-allow")
+_ENVIRONMENT = {"PORT": "port", "PEERS_FROM": "peers-from", "HTTPS_KEY": "tls-key", "HTTPS_CERT": "tls-cert"}
 _ENVIRONMENT_FLAGS = {"MULTICAST": "multicast", "AXE": "axe", "RAD": "store"}
 
 
@@ -56,14 +59,22 @@ class Options(UsageOptions):
     synopsis = "[options]"
     longdesc = (
         "Runs a GUN relay. The same names may stand in a TOML file (--config), and the environment variables "
-        "that GUN deployments use are understood: PORT, PEERS (with commas), HTTPS_KEY, HTTPS_CERT, "
-        "MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the environment, "
-        "that before the file. Sizes are bytes, or like 64K, 10M, 2G."
+        "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
+        "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
+        "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
         ["host", None, None, "Address to listen on [default: all]"],
         ["path", None, None, f"Path of the WebSocket [default: {settings.PATH}]"],
+        ["peers-from", None, None, "URL (https) of a list of relays to be linked to"],
+        [
+            "gossip",
+            None,
+            None,
+            "Dial relays that others tell of: off, peers (those we dial), all [default: off]",
+        ],
+        ["max-peers", None, None, f"Most links at one time [default: {Limits().peers}]"],
         ["data", None, None, f"Folder for the data [default: ./{settings.DATA}]"],
         ["max-message", None, None, f"Largest message [default: {Limits().message_bytes >> 20}M]"],
         ["max-data", None, None, f"Largest data folder [default: {settings.DATA_BYTES_MAX >> 30}G]"],
@@ -75,6 +86,7 @@ class Options(UsageOptions):
     optFlags = [
         ["no-store", None, "Keep the graph in memory only"],
         ["no-axe", None, "Send everything to everyone, not only to subscribers"],
+        ["no-sync", None, "Don't compare the whole graph with other relays"],
         ["no-multicast", None, "Don't look for peers on the local network"],
     ]
 
@@ -82,6 +94,7 @@ class Options(UsageOptions):
         super().__init__()
         self["listen"] = []
         self["peer"] = []
+        self["gossip-allow"] = []
 
     def opt_listen(self, endpoint: str) -> None:
         """Twisted server endpoint to listen on, like tcp:8765 (may be repeated)"""
@@ -90,6 +103,10 @@ class Options(UsageOptions):
     def opt_peer(self, url: str) -> None:
         """URL of another relay to be linked to (may be repeated)"""
         self["peer"].append(url)
+
+    def opt_gossip_allow(self, network: str) -> None:
+        """Network, like 10.0.0.0/8, in which listed and told relays may be (may be repeated)"""
+        self["gossip-allow"].append(network)
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit"""
@@ -134,19 +151,33 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     known = {
         "path": "path",
         "axe": "axe",
+        "sync": "sync",
         "multicast": "multicast",
         "data": "data",
         "max-data": "data_bytes_max",
+        "peers-from": "peers_from",
+        "gossip": "gossip",
+        "gossip-allow": "gossip_allow",
+        "gun-js": "gun_js",
+        "tls-key": "tls_key",
+        "tls-cert": "tls_cert",
     }
-    known |= {"gun-js": "gun_js", "tls-key": "tls_key", "tls-cert": "tls_cert"}
     fields: Values = {field: said[name] for name, field in known.items() if name in said}
     if not said.get("store", True):
         fields["data"] = None
-    if "max-message" in said:
-        frame_bytes = max(Limits().frame_bytes, said["max-message"])
-        fields["limits"] = Limits(message_bytes=said["max-message"], frame_bytes=frame_bytes)
+    fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
+
+
+def _limits(said: Values) -> Limits:
+    bounds: dict[str, int] = {}
+    if "max-message" in said:
+        bounds["message_bytes"] = said["max-message"]
+        bounds["frame_bytes"] = max(Limits().frame_bytes, said["max-message"])
+    if "max-peers" in said:
+        bounds["peers"] = said["max-peers"]
+    return Limits(**bounds)
 
 
 def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:

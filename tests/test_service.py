@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,13 +21,12 @@ from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayServic
 from gunnet.settings import Settings, SettingsError
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
-from gunnet.transport.dialer import Dialer
-from tests.transport.doubles import CLOSE, HANDSHAKE, TEXT, WireTransport, frame, frames
+from tests.transport.doubles import CLOSE, HANDSHAKE, TEXT, ResolvingReactor, WireTransport, frame, frames
 
 PUT = {"a": {"_": {"#": "a", ">": {"b": 1}}, "b": "c"}}
 
 
-class ReactorInMemory(MemoryReactorClock):
+class ReactorInMemory(ResolvingReactor):
     """Also refuses ports that are taken, and runs what threads ask for."""
 
     def __init__(self, taken: set[int] = frozenset()) -> None:  # type: ignore[assignment]
@@ -109,10 +108,11 @@ class StartTests(ServiceCase):
         """The parts are there by name, in the order of the data."""
         relay = self.relay(listen=("tcp:1", "tcp:2:interface=127.0.0.1"), peers=("ws://192.0.2.1:8765/gun",))
         relay.startService()
-        names = ["mesh", "listen:tcp:1", "listen:tcp:2:interface=127.0.0.1", "peer:ws://192.0.2.1:8765/gun"]
+        names = ["mesh", "listen:tcp:1", "listen:tcp:2:interface=127.0.0.1", "dialers"]
         self.assertEqual([part.name for part in relay], names)
         self.assertIsInstance(relay.getServiceNamed(names[1]), Listener)
-        self.assertIsInstance(relay.getServiceNamed(names[3]), Dialer)
+        self.assertEqual(relay.dialers.reasons(), {"ws://192.0.2.1:8765/gun": ["configured"]})
+        self.assertIs(relay.mesh.dialling, relay.dialers)
         self.assertIsInstance(relay.store, MemoryStore)
         self.assertEqual(self.reactor.listening, {1, 2})
         self.stop(relay)
@@ -125,6 +125,52 @@ class StartTests(ServiceCase):
         self.assertIn("NVX", version)
         self.assertEqual(listening, "listening on http://0.0.0.0:1/g")
         self.assertEqual(data, "data in memory only")
+
+    def test_discovery(self) -> None:
+        """A list of relays is fetched, and what is in it is dialled, guarded as it was asked for."""
+        relay = self.relay(peers_from="https://192.0.2.1/relays", gossip_allow=("10.0.0.0/8",))
+        relay.startService()
+        [service] = relay.peers_from
+        self.assertIs(relay.getServiceNamed("peers-from"), service)
+        self.assertIn(("192.0.2.1", 443), [client[:2] for client in self.reactor.tcpClients])
+        service._take(["ws://10.0.0.1/gun", "ws://192.168.0.1/gun"])  # type: ignore[attr-defined]
+        self.turns()
+        self.assertEqual(list(relay.dialers.reasons().values()), [["listed"], ["listed"]])
+        self.assertIn(("10.0.0.1", 80), [client[:2] for client in self.reactor.tcpClients])
+        self.assertNotIn("192.168.0.1", [client[0] for client in self.reactor.tcpClients])
+        self.stop(relay)
+        self.turns()
+        self.assertEqual([call for call in self.reactor.getDelayedCalls() if call.active()], [])
+
+    def test_told(self) -> None:
+        """What others tell is dialled if it may be, and then answered as gun.js does it."""
+        for gossip, url, obeyed in (
+            ("all", "http://8.8.8.8:8765/gun", True),
+            ("all", "http://10.0.0.1:8765/gun", False),
+            ("peers", "http://8.8.8.8:8765/gun", False),
+            ("off", "http://8.8.8.8:8765/gun", False),
+        ):
+            relay = self.relay(gossip=gossip)
+            relay.startService()
+            client = Client(self.reactor)
+            self.turns()
+            client.got()
+            client.say({"#": "opt1", "dam": "opt", "opt": {"peers": url}})
+            self.turns()
+            self.assertEqual([message.get("ok") for message in client.got()], [1] if obeyed else [])
+            made = [client[:2] for client in self.reactor.tcpClients]
+            self.assertEqual(made, [("8.8.8.8", 8765)] if obeyed else [])
+            self.stop(relay)
+
+    def test_end_of_a_reason(self) -> None:
+        """An upstream that nobody wants any more is forgotten by the core as well."""
+        relay = self.relay()
+        relay.startService()
+        relay.dialers.set_listed(["ws://a.example/gun"])
+        retired: list[str] = []
+        self.patch(relay.mesh.relay, "retire", retired.append)
+        relay.dialers.set_listed([])
+        self.assertEqual(retired, ["ws://a.example/gun"])
 
     def test_multicast(self) -> None:
         """Whoever asks for multicast is told that there is none."""
@@ -218,6 +264,14 @@ class RunTests(ServiceCase):
         self.assertIn(b" 200 ", head)
         self.assertTrue(json.loads(body)["ok"])
 
+    def test_full(self) -> None:
+        """A link that there is no room for is closed with a code; there is nobody to send its client to."""
+        self.relay(limits=Limits(peers=1)).startService()
+        first, second = Client(self.reactor), Client(self.reactor)
+        self.turns()
+        self.assertEqual(second.got(), [None])
+        self.assertNotIn(None, first.got())
+
     def test_oversized(self) -> None:
         """A message that is too big is answered, and the link stays."""
         self.relay(limits=Limits(message_bytes=2000)).startService()
@@ -299,7 +353,7 @@ class StopTests(ServiceCase):
         relay = self.relay()
         for _ in range(2):
             relay.startService()
-            self.assertEqual(len(list(relay)), 2)
+            self.assertEqual(len(list(relay)), 3)
             self.stop(relay)
 
     def test_nothing_left(self) -> None:

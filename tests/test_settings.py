@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
-from gunnet.settings import Settings, SettingsError, port, size, websocket_url
+from gunnet.settings import Settings, SettingsError, list_url, number, port, size, websocket_url
 
 
 class SettingsTests(SynchronousTestCase):
@@ -23,6 +23,10 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(
             (settings.path, settings.data, settings.axe, settings.multicast), ("/gun", "gundata", True, False)
         )
+        self.assertEqual(
+            (settings.peers_from, settings.gossip, settings.gossip_allow, settings.sync),
+            (None, "off", (), True),
+        )
 
     def test_refused(self) -> None:
         """What can't be is refused in one line that names it."""
@@ -34,6 +38,12 @@ class SettingsTests(SynchronousTestCase):
             ({"path": "/gun?x"}, "'/gun?x'"),
             ({"path": "/g n"}, "'/g n'"),
             ({"peers": ("example.com",)}, "'example.com'"),
+            ({"peers_from": "http://lists.example/relays"}, "use https"),
+            ({"peers_from": "relays.json"}, "'relays.json'"),
+            ({"gossip": "perhaps"}, "'perhaps'"),
+            ({"gossip_allow": ("10.0.0.0/33",)}, "10.0.0.0/33"),
+            ({"gossip_allow": ("localhost",)}, "localhost"),
+            ({"limits": Limits(peers=0)}, "0 peers"),
             ({"data": " "}, "data"),
             ({"data_bytes_max": 1000}, "1000"),
             ({"tls_key": "a"}, "certificate"),
@@ -78,6 +88,50 @@ class PortTests(SynchronousTestCase):
         self.assertEqual([port("0"), port("8765"), port("65535")], [0, 8765, 65535])
         for text in ("", "-1", "65536", "http", "1 2", "0x10"):
             self.assertRaises(SettingsError, port, text)
+
+
+class NumberTests(SynchronousTestCase):
+    """Whole numbers."""
+
+    def test_numbers(self) -> None:
+        """Digits, and nothing else."""
+        self.assertEqual([number("0"), number("20000")], [0, 20_000])
+        for text in ("", "-1", "1.5", "1e3", "many", "10K", "1" * 10, "\N{ARABIC-INDIC DIGIT ONE}"):
+            self.assertIn(repr(text), str(self.assertRaises(SettingsError, number, text)))
+
+
+class ListURLTests(SynchronousTestCase):
+    """URLs of lists of relays."""
+
+    def test_safe(self) -> None:
+        """HTTPS, or on this machine."""
+        for url in (
+            "https://lists.example/relays?format=json#x",
+            "https://10.0.0.1:8443/",
+            "http://localhost:8000/relays",
+            "http://127.0.0.1/relays",
+            "http://[::1]:8000/relays",
+        ):
+            self.assertEqual(list_url(url), url)
+
+    def test_refused(self) -> None:
+        """All else is refused in a line that names it."""
+        for url in (
+            "",
+            "lists.example/relays",
+            "http://lists.example/relays",
+            "http://10.0.0.1/relays",
+            "http://localhost.example/relays",
+            "http://127.0.0.1.example/relays",
+            "http://localhost@lists.example/relays",
+            "wss://lists.example/gun",
+            "file:///relays.json",
+            "https://",
+            "https://lists.example/a b",
+            "https://lists.example:x/",
+            "https://[",
+        ):
+            self.assertIn(repr(url), str(self.assertRaises(SettingsError, list_url, url)))
 
 
 class URLTests(SynchronousTestCase):

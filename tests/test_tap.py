@@ -64,6 +64,8 @@ class OptionsTests(TapCase):
         arguments = (
             "--listen tcp:1 --listen unix:/x --path /a --peer ws://a --peer http://b/gun --data d --no-axe"
         )
+        arguments += " --peers-from https://l/r --gossip all --gossip-allow 10.0.0.0/8 --gossip-allow ::1"
+        arguments += " --no-sync --max-peers 9"
         arguments += " --no-multicast --max-message 64K --max-data 2G --gun-js g --tls-key k --tls-cert c"
         self.assertEqual(
             self.settings(*arguments.split()),
@@ -74,10 +76,14 @@ class OptionsTests(TapCase):
                 data="d",
                 data_bytes_max=2 << 30,
                 axe=False,
+                peers_from="https://l/r",
+                gossip="all",
+                gossip_allow=("10.0.0.0/8", "::1"),
+                sync=False,
                 gun_js="g",
                 tls_key="k",
                 tls_cert="c",
-                limits=Limits(message_bytes=65536),
+                limits=Limits(message_bytes=65536, peers=9),
             ),
         )
 
@@ -123,6 +129,11 @@ class OptionsTests(TapCase):
             (["--max-message", "big"], "--max-message"),
             (["--max-message", "1"], "1 bytes"),
             (["--peer", "nowhere"], "nowhere"),
+            (["--peers-from", "http://a/b"], "use https"),
+            (["--gossip", "perhaps"], "'perhaps'"),
+            (["--gossip-allow", "10.0.0.0/33"], "10.0.0.0/33"),
+            (["--max-peers", "many"], "--max-peers"),
+            (["--max-peers", "0"], "0 peers"),
             (["--path", "gun"], "'gun'"),
             (["--tls-key", "k"], "certificate"),
             (["--config", "/nonexistent.toml"], "/nonexistent.toml"),
@@ -159,6 +170,7 @@ class EnvironmentTests(TapCase):
         env = {
             "PORT": "5000",
             "PEERS": "http://a/gun, ws://b/gun,",
+            "PEERS_FROM": "https://l/r",
             "HTTPS_KEY": "k",
             "HTTPS_CERT": "c",
             "MULTICAST": "false",
@@ -168,6 +180,7 @@ class EnvironmentTests(TapCase):
         expected = Settings(
             listen=("tcp:5000",),
             peers=("http://a/gun", "ws://b/gun"),
+            peers_from="https://l/r",
             tls_key="k",
             tls_cert="c",
             axe=False,
@@ -182,7 +195,9 @@ class EnvironmentTests(TapCase):
 
     def test_empty(self) -> None:
         """An empty variable is none."""
-        env = dict.fromkeys(("PORT", "PEERS", "HTTPS_KEY", "HTTPS_CERT", "MULTICAST", "AXE", "RAD"), "")
+        env = dict.fromkeys(
+            ("PORT", "PEERS", "PEERS_FROM", "HTTPS_KEY", "HTTPS_CERT", "MULTICAST", "AXE", "RAD"), ""
+        )
         self.assertEqual(self.settings(env=env), Settings())
 
     def test_refused(self) -> None:
@@ -201,6 +216,11 @@ class ConfigurationTests(TapCase):
             listen = ["tcp:1", "tcp:2"]
             path = "/a"
             peer = "ws://a"
+            peers-from = "https://l/r"
+            gossip = "peers"
+            gossip-allow = ["10.0.0.0/8"]
+            max-peers = 9
+            no-sync = true
             data = "d"
             max-message = "1M"
             max-data = 2097152
@@ -214,6 +234,10 @@ class ConfigurationTests(TapCase):
             listen=("tcp:1", "tcp:2"),
             path="/a",
             peers=("ws://a",),
+            peers_from="https://l/r",
+            gossip="peers",
+            gossip_allow=("10.0.0.0/8",),
+            sync=False,
             data="d",
             data_bytes_max=2097152,
             axe=False,
@@ -221,7 +245,7 @@ class ConfigurationTests(TapCase):
             gun_js="g",
             tls_key="k",
             tls_cert="c",
-            limits=Limits(message_bytes=1 << 20),
+            limits=Limits(message_bytes=1 << 20, peers=9),
         )
         self.assertEqual(self.settings(config=config), expected)
 
@@ -248,6 +272,8 @@ class ConfigurationTests(TapCase):
             ("port = true", "port"),
             ("axe = 1", "axe"),
             ("peer = 1", "peer"),
+            ("max-peers = 'x'", "max-peers"),
+            ("gossip = true", "gossip"),
             ("listen = [1]", "listen"),
             ("max-data = 'x'", "max-data"),
         ):

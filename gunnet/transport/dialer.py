@@ -25,13 +25,16 @@ from zope.interface import implementer
 
 from gunnet.settings import websocket_url
 from gunnet.transport.link import Links
-from gunnet.transport.websocket import ClientFactory
+from gunnet.transport.websocket import ClientFactory, ClientLink
 
 if TYPE_CHECKING:
     from gunnet.turns import MeshService
 
 REDIAL_SECONDS_MIN = 2.0
 REDIAL_SECONDS_MAX = 60.0
+BUSY_SECONDS_MIN = 60.0
+BUSY_SECONDS_MAX = 600.0
+"""For a relay that says that it is full: nobody is helped if all whom it refused come back at once."""
 STEADY_SECONDS = 10.0
 """
 A link that lasted so long is a success. One that the other side accepts and closes at once, because it is
@@ -45,8 +48,12 @@ class Backoff:
     to a quarter, so that the many who lost one relay don't come back in one moment.
     """
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, seconds_max: float = REDIAL_SECONDS_MAX) -> None:
+        """
+        @param seconds_max: the limit.
+        """
         self._random = random
+        self._usual_max = self._seconds_max = seconds_max
         self._seconds = REDIAL_SECONDS_MIN
 
     def __call__(self, attempt: int) -> float:
@@ -56,16 +63,26 @@ class Backoff:
         @param attempt: not used: C{ClientService} begins to count anew when TCP connects,
             whatever comes of it.
         """
-        seconds, self._seconds = self._seconds, min(self._seconds * 2, REDIAL_SECONDS_MAX)
+        seconds, self._seconds = self._seconds, min(self._seconds * 2, self._seconds_max)
         return seconds * self._random.uniform(0.75, 1.0)
+
+    def busy(self) -> None:
+        """The other side is full: until a link lasts, the delays are longer."""
+        self._seconds = max(self._seconds, BUSY_SECONDS_MIN)
+        self._seconds_max = max(self._usual_max, BUSY_SECONDS_MAX)
 
     def reset(self) -> None:
         """A link has lasted: the next attempt comes soon again."""
         self._seconds = REDIAL_SECONDS_MIN
+        self._seconds_max = self._usual_max
 
 
 class Dialer(ClientService):
-    """Keeps a link to one upstream relay."""
+    """
+    Keeps a link to one upstream relay.
+
+    @ivar url: of the upstream, as configured.
+    """
 
     log = Logger()
 
@@ -77,25 +94,48 @@ class Dialer(ClientService):
         reactor: IReactorTime,
         random: Random,
         endpoint: IStreamClientEndpoint | None = None,
+        *,
+        redial_seconds_max: float = REDIAL_SECONDS_MAX,
     ) -> None:
         """
         @param url: of the upstream, as configured.
         @param endpoint: where to connect to, if that isn't the host in C{url}.
+        @param redial_seconds_max: how long to wait between two attempts at the most.
         """
         self.url = url
-        self._backoff = Backoff(random)
+        self._backoff = Backoff(random, redial_seconds_max)
         self._reactor = reactor
         self._steady: IDelayedCall | None = None
-        factory = ClientFactory(url, mesh, links, reactor, opened=self._opened, closed=self._closed)
+        self._link: ClientLink | None = None
+        factory = ClientFactory(
+            url, mesh, links, reactor, opened=self._opened, busy=self._backoff.busy, closed=self._closed
+        )
         endpoint = _Watched(url, endpoint or endpoint_of(url, reactor), self._closed)
         super().__init__(endpoint, factory, retryPolicy=self._backoff, clock=reactor)
         self.setName(f"peer:{url}")
 
-    def _opened(self) -> None:
+    def busy(self) -> None:
+        """The upstream said that it is full: dial it less often than otherwise, until a link lasts."""
+        self._backoff.busy()
+
+    def hang_up(self, reason: str) -> Deferred[None]:
+        """
+        Close the link, and dial no more until the service is started again.
+
+        @return: fires when the link is gone.
+        """
+        if self._link is not None:
+            self._link.drop(reason)
+        self._backoff.reset()
+        return self.stopService()
+
+    def _opened(self, link: ClientLink) -> None:
+        self._link = link
         self._steady = self._reactor.callLater(STEADY_SECONDS, self._backoff.reset)
         self.log.info("linked to {url}", url=self.url)
 
     def _closed(self, reason: str) -> None:
+        self._link = None
         if self._steady is not None and self._steady.active():
             self._steady.cancel()
         if self.running:  # ClientService says in a line of its own when it tries again

@@ -34,6 +34,9 @@ PONG_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 """How long a peer may take for its part of the closing handshake."""
 
+TRY_AGAIN_LATER = 1013
+"""The close code of a relay that is full (RFC 6455's registry of them)."""
+
 
 class _Quiet:
     """
@@ -107,6 +110,8 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
     @ivar name: how logs call this link.
     """
 
+    reliable = True
+
     log = _Quiet()
     name = "ws"
     _log = Logger()
@@ -128,13 +133,20 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def drop(self, reason: str) -> None:
         """Close the link, as gun.js does: without a code. A peer that doesn't read is cut off at once."""
+        self._close(reason, None, None)
+
+    def _refuse(self) -> None:
+        """Close a link that there is no room for; what the mesh said on it still goes out before."""
+        self._close("refused", TRY_AGAIN_LATER, b"try again later")
+
+    def _close(self, reason: str, code: int | None, text: bytes | None) -> None:
         if self._leaving is not None or self._lost is not None:
             return
         self._leaving = reason
         if self._choked:
             self.abort(reason)
         elif self.state == self.STATE_OPEN:
-            self.sendClose()
+            self.sendCloseFrame(code, text)  # sendClose lets only few codes through
 
     def pause_reading(self) -> None:
         """Take no more bytes; what came already is still heard."""
@@ -202,7 +214,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
         except Exception:
             self._fault("meeting")
         if self._peer is None:
-            self.drop("refused")
+            self._refuse()
         elif self._lost is not None:
             self._lose()
         else:

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from gunnet import __version__
 from gunnet.settings import websocket_url
-from gunnet.transport.link import PING_SECONDS, PONG_SECONDS, Links, WebSocketLink
+from gunnet.transport.link import PING_SECONDS, PONG_SECONDS, TRY_AGAIN_LATER, Links, WebSocketLink
 
 if TYPE_CHECKING:
     from gunnet.turns import MeshService
@@ -76,12 +76,14 @@ class ClientLink(WebSocketLink, WebSocketClientProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """The handshake is done."""
         self.name = self.factory.upstream
-        self.factory.opened()
+        self.factory.opened(self)
         super().onOpen()
 
     def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
         """The connection is gone, or never came about."""
         super().onClose(was_clean, code, text)
+        if code == TRY_AGAIN_LATER:
+            self.factory.busy()
         self.factory.closed(self._lost)
 
     def _write(self, frame: bytes) -> None:
@@ -141,12 +143,14 @@ class ClientFactory(WebSocketClientFactory):
         links: Links,
         reactor: IReactorTime,
         *,
-        opened: Callable[[], None],
+        opened: Callable[[ClientLink], None],
+        busy: Callable[[], None],
         closed: Callable[[str], None],
     ) -> None:
         """
         @param upstream: its URL, as configured.
-        @param opened: called when a link is open.
+        @param opened: called with each link when it is open.
+        @param busy: called, before C{closed}, when the upstream closed a link because it is full.
         @param closed: called with the reason when a link is gone, or its handshake has failed.
         """
         super().__init__(url=websocket_url(upstream), useragent=f"gunnet/{__version__}", reactor=reactor)
@@ -155,6 +159,7 @@ class ClientFactory(WebSocketClientFactory):
         self.mesh = mesh
         self.links = links
         self.opened = opened
+        self.busy = busy
         self.closed = closed
         self.peer = mesh.dial(upstream)
         self.setProtocolOptions(

@@ -7,9 +7,13 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IReactorPluggableNameResolver,
+    IStreamClientEndpoint,
+)
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -215,3 +219,27 @@ class ManualEndpoint:
         protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.9", 80))
         self.then = lambda: done.callback(protocol)
         return protocol
+
+
+@implementer(IReactorPluggableNameResolver, IHostnameResolver)
+class ResolvingReactor(MemoryReactorClock):
+    """
+    A reactor in memory that resolves names at once.
+
+    @ivar names: name to addresses; may be changed. All other names are taken for addresses.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameResolver: Any = self
+        self.names: dict[str, list[str]] = {}
+
+    def resolveHostName(
+        self, receiver: Any, name: str, portNumber: int = 0, *args: object, **fields: object
+    ) -> Any:
+        receiver.resolutionBegan(None)
+        for address in self.names.get(name, [name]):
+            kind: Any = IPv6Address if ":" in address else IPv4Address
+            receiver.addressResolved(kind("TCP", address, portNumber))
+        receiver.resolutionComplete()
+        return receiver

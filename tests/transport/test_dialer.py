@@ -35,6 +35,18 @@ class BackoffTests(SynchronousTestCase):
         backoff.reset()
         self.assertLessEqual(backoff(9), 2)
 
+    def test_busy(self) -> None:
+        """One that is full is asked after a minute, and then ever less often, until a link lasts."""
+        backoff = Backoff(Random(1))
+        backoff(1)
+        backoff.busy()
+        for whole in (60, 120, 240, 480, 600, 600):
+            delay = backoff(1)
+            self.assertTrue(0.75 * whole <= delay <= whole, (whole, delay))
+            backoff.busy()
+        backoff.reset()
+        self.assertEqual([backoff(1) <= whole for whole in (2, 4, 8, 16, 32, 60, 60)], [True] * 7)
+
     def test_jitter(self) -> None:
         """Two relays don't come back in the same moment."""
         self.assertEqual(len({Backoff(Random(seed))(1) for seed in range(50)}), 50)
@@ -180,6 +192,33 @@ class DialerTests(SynchronousTestCase):
         self.endpoint.fail(ConnectError())
         self.successResultOf(self.dialer.stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused_by_one_that_is_full(self) -> None:
+        """A link that is closed with code 1013 is not dialled again for most of a minute."""
+        self.dialer.startService()
+        pump, _, server = self.link_up()
+        server._refuse()
+        pump.flush()
+        self.assertIn("code 1013", self.mesh.calls[-1][2])
+        self.clock.advance(44)
+        self.assertEqual(len(self.endpoint.attempts), 1)
+        self.clock.advance(16)
+        self.assertEqual(len(self.endpoint.attempts), 2)
+
+    def test_hang_up(self) -> None:
+        """The link ends with a close frame; started again, the dialer dials at once."""
+        self.dialer.startService()
+        pump, upstream, _ = self.link_up()
+        gone = self.dialer.hang_up("enough")
+        self.assertNoResult(gone)
+        pump.flush()
+        self.successResultOf(gone)
+        self.assertEqual(self.mesh.calls[-1], ("lose", URL, "enough"))
+        self.assertIn("code 1005", upstream.calls[-1][2])
+        self.clock.advance(100)
+        self.assertEqual(len(self.endpoint.attempts), 1)
+        self.dialer.startService()
+        self.assertEqual(len(self.endpoint.attempts), 2)
 
     def test_drop(self) -> None:
         """The mesh can drop a link; a server that doesn't react is left behind."""

@@ -5,6 +5,7 @@ Tests for L{gunnet.transport.websocket} and L{gunnet.transport.link}: accepted l
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -87,10 +88,22 @@ class OpenTests(LinkCase):
         self.assertEqual(self.mesh.calls, [])
 
     def test_refused(self) -> None:
-        """A link that the mesh has no room for is closed."""
+        """A link that the mesh has no room for is closed, with the code that says so."""
         self.mesh.full = True
         wire = self.opened()
-        self.assertEqual(wire.got(), [(CLOSE, b"")])
+        self.assertEqual(wire.got(), [(CLOSE, b"\x03\xf5try again later")])
+        self.assertEqual(len(wire.links), 0)
+        wire.raw(frame(b"\x03\xf5try again later", CLOSE))
+        self.assertTrue(wire.transport.gone)
+
+    def test_refused_with_a_word(self) -> None:
+        """What the mesh says to a peer before it refuses it goes out before the close."""
+
+        def meet(link: Any, peer: object) -> None:
+            link.send(b'{"dam":"mob"}')
+
+        self.mesh.meet = meet  # type: ignore[method-assign]
+        self.assertEqual(self.opened().got(), [(TEXT, b'{"dam":"mob"}'), (CLOSE, b"\x03\xf5try again later")])
 
     def test_meeting_fails(self) -> None:
         """Our own mistake costs that link only."""
