@@ -16,20 +16,23 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     C{lex} (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes
     from the future), C{answer} (answers assembled from stored text).
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
-    C{outbox} (packing), C{axe} (subscriptions and updates), C{puts}, C{gets}, C{forward} (acks and answers on
-    their way back), C{routes} (what is kept for that), C{relay} (the front door).
+    C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} (of clients that were cut off),
+    C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays above are to keep us up to
+    date about), C{forward} (acks and answers on their way back), C{routes} (what is kept for that),
+    C{gossip} and C{urls} (relays that others tell of), C{relay} (the front door).
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 
 The shell carries it out, on Twisted:
 
-  - L{gunnet.transport}: how it moves. C{websocket} in and out; C{memory}.
+  - L{gunnet.transport}: how it moves. C{websocket} in and out; C{dialers}, the links that we open; C{memory}.
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread.
   - L{gunnet.web}: what is seen over plain HTTP.
+  - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings}, L{gunnet.service}: what a relay is told, and its list of parts.
   - C{gunnet.tap}, C{gunnet.cli}: the command line; the only place that names a reactor.
-  - L{gunnet.testing}: test doubles, for you too.
+  - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
 """
 
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ is to do with a graph.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -26,8 +27,58 @@ def relay(arguments: Sequence[str]) -> int:
     run(options)
 
 
+def simulate(arguments: Sequence[str]) -> int:
+    """Run simulated meshes, and tell which seeds fail."""
+    from twisted.python.usage import UsageError
+
+    from gunnet.simulate.command import main as run_seeds
+
+    try:
+        return run_seeds(arguments)
+    except UsageError as e:
+        return _complain(str(e))
+
+
+def sync(arguments: Sequence[str]) -> int:
+    """Make the graph in a data folder and that of a relay one."""
+    from twisted.python.usage import UsageError
+
+    from gunnet import settings, tap
+    from gunnet.store.interface import StoreError, StoreInUse
+    from gunnet.sync_command import Options
+
+    options = Options()
+    relay_options = tap.Options()
+    try:
+        options.parseOptions(arguments)
+        relay_options.update({name: options[name] for name in ("data", "max-data", "config")})
+        chosen = tap.settings_from(relay_options, os.environ)
+        if chosen.data is None:
+            raise settings.SettingsError("without a store there is nothing to compare")
+    except (UsageError, settings.SettingsError) as e:
+        return _complain(str(e))
+    from random import SystemRandom
+
+    from gunnet.service import open_store
+    from gunnet.sync_command import Comparing, run
+
+    try:
+        store = open_store(chosen)
+    except StoreInUse as e:
+        return _complain(f"{e}, which compares itself with the relays that it is linked to", 1)
+    except StoreError as e:
+        return _complain(str(e), 1)
+    error = run(
+        lambda reactor: Comparing(store, options["url"], reactor, SystemRandom(), limits=chosen.limits),
+        options["timeout"],
+    )
+    return 0 if error is None else _complain(error, 1)
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "relay": (relay, "run a relay"),
+    "sync": (sync, "make the graph in a data folder and that of a relay one"),
+    "simulate": (simulate, "run simulated meshes from seeds"),
 }
 """Every command by its name: what carries it out (giving the exit status), and a line for C{--help}."""
 
@@ -66,6 +117,6 @@ def _usage() -> str:
     )
 
 
-def _complain(why: str) -> int:
+def _complain(why: str, status: int = 2) -> int:
     print(f"gunnet: {' '.join(why.split())}", file=sys.stderr)
-    return 2
+    return status

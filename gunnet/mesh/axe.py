@@ -110,7 +110,7 @@ class Updates:
 
     def _interested(self, change: Change) -> Iterator[Peer]:
         for peer in self._subscriptions.to(change.soul, change.key):
-            if peer.up and (peer.twin is None or not peer.twin.up) and not change.is_known_by(peer):
+            if peer.up and not peer.is_shadow and not change.is_known_by(peer):
                 yield peer
         for peer in self._peers.above():
             if not change.is_known_by(peer):

@@ -21,38 +21,37 @@ class Flood:
         self._unacked = unacked
 
     def mind(
-        self,
-        origin: Origin,
-        news: list[Name],
-        sent: Collection[Peer],
-        seen: frozenset[str] | None,
-        now: float,
+        self, origin: Origin, news: list[Name], sent: Collection[Peer], seen: frozenset[str], now: float
     ) -> None:
         """
-        A put was taken in.
+        A put went to everybody.
 
         @param news: what in it was news.
         @param sent: to whom it went.
-        @param seen: names of those who have it, says the sender; L{None} for a put that does not go to
-            everybody, as an answer.
+        @param seen: names of those who have it, says the sender.
         @param now: milliseconds since 1970.
         """
         for peer in sent:
             self._unacked.said(peer, origin.id, news, now)
         for peer in self._peers.relays.values():
             if peer.is_gunnet and peer is not origin.peer and peer not in sent:
-                peer.behind = peer.behind or not (seen and peer.is_named_in(seen))
-        if seen is not None:
-            self._owe(origin, news, everybody=False)
+                peer.behind = peer.behind or not peer.is_named_in(seen)
+        for peer in self._peers.above():
+            if not peer.up and peer is not origin.peer:
+                self._unacked.owe(peer, news)
 
     def due(self, origin: Origin, news: list[Name]) -> None:
         """
-        What had a future state has become news. It was passed on when it came, as with gun.js; who was away
-        then has not got it.
+        What had a future state has become news. It went to everybody when it came, as with gun.js, but whoever
+        was away or did not get it has no other way to learn of it.
         """
-        self._owe(origin, news, everybody=True)
-
-    def _owe(self, origin: Origin, news: list[Name], *, everybody: bool) -> None:
-        for peer in self._peers.above():
-            if peer is not origin.peer and (everybody or not peer.up):
+        if not origin.flooded:
+            return
+        others = {peer.id: peer for peer in (*self._peers.relays.values(), *self._peers.above())}
+        for peer in others.values():
+            if peer is origin.peer:
+                continue
+            if peer.link is None or not peer.link.reliable or not peer.is_gunnet:
                 self._unacked.owe(peer, news)
+            else:
+                peer.behind = True

@@ -163,7 +163,9 @@ class Forward:
     def _to_all(self, source: Peer, message: Message, text: bytes) -> list[Peer]:
         seen = read_told(message.told)
         peers = [
-            peer for peer in self._peers.up.values() if peer is not source and not peer.is_named_in(seen)
+            peer
+            for peer in self._peers.up.values()
+            if peer is not source and not peer.is_shadow and not peer.is_named_in(seen)
         ]
         if not peers:
             return []

@@ -137,6 +137,11 @@ class Peer:
         return self.pid or self.url or self.id
 
     @property
+    def is_shadow(self) -> bool:
+        """Whether changes go to the same relay by another link."""
+        return self.twin is not None and self.twin.up and (self.url is not None or not self.above)
+
+    @property
     def is_leaving(self) -> bool:
         """Whether its link is to be dropped, because another one stands for it."""
         return self.url is not None and self.twin is not None

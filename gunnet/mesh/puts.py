@@ -45,7 +45,7 @@ class Puts:
     """
 
     def __init__(
-        self, graph: Graph, peers: Peers, updates: Updates | None, limits: Limits, counters: Counters
+        self, graph: Graph, peers: Peers, updates: Updates, limits: Limits, counters: Counters
     ) -> None:
         self._graph = graph
         self._peers = peers
@@ -96,6 +96,8 @@ class Puts:
             return None
         for cell in ahead:
             self._deferred.add(cell, origin)
+        if origin.flooded and 0 < len(news) + len(ahead) < len(cells):
+            origin.news_only = _only(cells, {*news, *(cell[:2] for cell in ahead)})
         origin.parts = len(ahead) + must_wait
         if must_wait:
             self._waiting.append(origin)
@@ -137,7 +139,7 @@ class Puts:
             if verdict is Verdict.TAKE:
                 cell = (state, value)
                 graph.take(soul, key, cell)
-                if updates is not None:
+                if not origin.flooded:
                     updates.note(soul, key, cell, origin, askers)
                 news.append((soul, key))
                 must_wait = True
@@ -248,3 +250,12 @@ class Puts:
         self._peers.say(
             origin.peer, b'{"#":"%b","@":%b,%b}' % (self._peers.new_id().encode(), string(origin.id), result)
         )
+
+
+def _only(cells: list[PutCell], names: set[Name]) -> bytes:
+    """The JSON text of a C{put} of those of C{cells} that have one of these names."""
+    nodes: dict[str, list[tuple[str, Cell]]] = {}
+    for soul, key, state, value in cells:
+        if (soul, key) in names:
+            nodes.setdefault(soul, []).append((key, (state, value)))
+    return render(in_order(nodes))

@@ -84,11 +84,11 @@ class Relay:
         self._peers = Peers(limits, counters, self._new_id)
         self._subscriptions = Subscriptions(limits, counters)
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
-        updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
-        self._updates = updates if axe else None
+        self._axe = axe
+        self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
         self._flood = Flood(self._peers, self._unacked)
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
-        self._puts.on_due = None if axe else self._flood.due
+        self._puts.on_due = self._flood.due
         interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
         questions = Questions(self._peers, self._subscriptions, interest, limits, counters)
         self._subscriptions.on_unwanted = interest.unwanted
@@ -226,7 +226,9 @@ class Relay:
                 self._gets.serve_again(
                     Question(peer, message_id, digest_text(message.digest), self._query(message))
                 )
-            self._unacked.acked(peer, message_id)  # two that tell each other the same acknowledge neither
+            self._unacked.acked(
+                peer, message_id, now
+            )  # two that tell each other the same acknowledge neither
             return
         if message.re is not None and (type(message.re) is not str or len(message.re) > self.limits.id_units):
             message.re = ""
@@ -258,21 +260,24 @@ class Relay:
             if peer.is_gunnet and message.told:
                 origin.told = read_told(message.told)
             self._dup.remember(message_id, origin)
+            if not self._axe:
+                route = None if message.re is None else self._dup.find(message.re)
+                origin.flooded = message.re is None or isinstance(route, OwnQuestion)
             put = bytes(message.put)
             if message.re is not None:
                 self._plain.hear(peer, message.re, put, now)
             askers = self._forward.askers(message, digest)
             news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
+            if origin.news_only is not None:
+                text, origin.news_only = rewrite(text, {"put": origin.news_only}), None
             if not origin.failed:
                 flooded = self._forward.put(
-                    origin, message, text, digest, askers, news is not None, now, flood=self._updates is None
+                    origin, message, text, digest, askers, news is not None, now, flood=not self._axe
                 )
-                if news and self._updates is None:
-                    to_all = flooded or (message.re is None and not (message.private or message.private_too))
-                    seen = read_told(message.told) if to_all else None
-                    self._flood.mind(origin, news, flooded, seen, now)
+                if news and origin.flooded and not (message.private or message.private_too):
+                    self._flood.mind(origin, news, flooded, read_told(message.told), now)
         elif message.re is not None:
-            self._unacked.acked(peer, message.re, refused=bool(message.err))
+            self._unacked.acked(peer, message.re, now, refused=bool(message.err))
             self._plain.hear(peer, message.re, None, now)
             self._dup.remember(message_id, peer)
             self._forward.ack(peer, message, text, digest, now)
@@ -323,8 +328,7 @@ class Relay:
         self._puts.run_deferred(now)
         self._gets.run(now)
         self._ask_back.run(now)
-        if self._updates is not None:
-            self._updates.tell(now)
+        self._updates.tell(now)
         self._relay_links.run(now)
         commit = None
         if not self._committing:

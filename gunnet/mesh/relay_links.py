@@ -71,6 +71,7 @@ class RelayLinks:
         self.relays = Relays(pid, peers, limits, counters)
         self.gossip = Gossip(peers, limits, counters, random, policy=gossip, allowed=allowed)
         self.sync = Sync(graph, peers, dup, unacked, random, limits, counters, has_room=has_room)
+        self.sync.minds_behind = syncs
         self.plain = PlainSync(graph, peers, dup, unacked, limits, counters)
         self._peers = peers
         self._unacked = unacked
@@ -154,8 +155,7 @@ class RelayLinks:
             if self._syncs and peer.up:
                 self.plain.begin(peer)
         self.gossip.run(now)
-        if self._syncs:
-            self.sync.run(now)
+        self.sync.run(now)
         self.plain.run(now)
         self._unacked.run(now)
 

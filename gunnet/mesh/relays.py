@@ -3,7 +3,7 @@ What gunnet relays tell each other about themselves: the verb C{relay}, which gu
 
 ::
 
-    {"#":id,"dam":"relay","sync":1,"bridge":bool,"full":bool,"peers":[url, …],"token":t,"proof":t}
+    {"#":id,"dam":"relay","pid":…,"sync":1,"bridge":bool,"full":bool,"peers":[url, …],"token":t,"proof":t}
 
 The relay that dials says it once it has answered the greeting, again while nobody answers, and again when
 something in it has changed; the other side answers with its own. C{bridge} is whether the sender is linked to
@@ -202,6 +202,10 @@ class Relays:
         if first:
             peer.is_gunnet = True
             self._peers.relays[peer.id] = peer
+            pid = fields.get("pid")
+            if peer.pid is None and isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
+                peer.life.named(pid)  # its greeting, or the answer to ours, was lost
+                self.named(peer)
             hello = self._hellos.setdefault(peer, Hello(doubtful=False))
             hello.at = None
             hello.doubtful = False
@@ -279,7 +283,9 @@ class Relays:
     def _say(self, peer: Peer, hello: Hello) -> None:
         hello.tries += 1
         hello.told = self._about_us(peer)
-        first = {"token": peer.token} if peer.url is not None and not peer.is_gunnet else {}
+        first = {} if peer.is_gunnet and peer.url is not None else {"pid": self._pid}
+        if peer.url is not None and not peer.is_gunnet:
+            first["token"] = peer.token
         self._peers.say(peer, self._text({**hello.told, **first}))
 
     def _text(self, fields: Fields) -> bytes:

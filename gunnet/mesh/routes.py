@@ -19,6 +19,8 @@ class Origin:
     @ivar failed: whether C{err} was answered.
     @ivar lost_tie: whether something in it lost to another value of the same state.
     @ivar told: names of relays that, as the relay that sent it says, were sent it too.
+    @ivar flooded: whether it goes to everybody as it is, so that subscribers need not be told.
+    @ivar news_only: of one that goes to everybody, the C{put} with what is news in it, if that is not all.
     @ivar late: acks of other peers, held back until our own is out.
     """
 
@@ -28,6 +30,8 @@ class Origin:
     failed: bool = False
     lost_tie: bool = False
     told: frozenset[str] = frozenset()
+    flooded: bool = False
+    news_only: bytes | None = None
     late: list[bytes] | None = None
 
 

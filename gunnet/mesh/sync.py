@@ -61,6 +61,9 @@ class Sync:
 
     The graph is read in slices: who drives it calls L{continue_with} once a turn for the peers that
     L{waiting} gives, and L{run} once a turn, at L{next_at} at the latest.
+
+    @ivar minds_behind: whether sessions begin by themselves with peers that were not told something; may be
+        set.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Sync:
         self._peers = peers
         self._dup = dup
         self._unacked = unacked
+        self.minds_behind = True
         self._now = 0.0
         self._random = random
         self._limits = limits
@@ -126,10 +130,10 @@ class Sync:
         """Begin the sessions whose time has come, and end those that got no answer."""
         greeted, self._greeted = self._greeted, []
         for peer in greeted:
-            if peer.up:
+            if peer.up and not peer.is_shadow:
                 self._schedule(self._neighbour(peer), now)
         for peer in self._peers.relays.values():
-            if peer.behind and peer.is_gunnet:
+            if peer.behind and peer.is_gunnet and self.minds_behind and not peer.is_shadow:
                 neighbour = self._neighbour(peer)
                 if neighbour.ended is None:
                     neighbour.ended = now

@@ -27,7 +27,7 @@ RETRY_MS = 3_000.0
 RETRY_MS_MAX = 60_000.0
 """
 A gunnet relay acknowledges every update, so one that did not by then has not got it, unless the link is
-reliable. The pause doubles while nothing is acknowledged.
+reliable. The pause is twice as long as acks took lately if that is more, and doubles while none come.
 """
 
 FORGET_MS = 60_000.0
@@ -42,6 +42,7 @@ at that moment need not say it again.
 CELLS_PER_TURN = 500
 
 _CELL_BYTES = 200
+_SLOWER = 0.9
 
 Name = tuple[str, str]
 """(soul, key)."""
@@ -110,6 +111,7 @@ class Unacked:
         self._limits = limits
         self._counters = counters
         self._debts: dict[Peer, Debt] = {}
+        self._slowest: dict[Peer, float] = {}
         self.size = 0
 
     def __len__(self) -> int:
@@ -133,18 +135,22 @@ class Unacked:
         owed.update(dict.fromkeys(new))
         self._grow(peer, new)
 
-    def acked(self, peer: Peer, update: str, *, refused: bool = False) -> None:
+    def acked(self, peer: Peer, update: str, now: float, *, refused: bool = False) -> None:
         """
         C{peer} answered an update.
 
+        @param now: milliseconds since 1970.
         @param refused: whether it did so with C{err}: it has read it, but has not got what is in it.
         """
         debt = self._debts.get(peer)
         if debt is None:
             return
+        said_at, _ = debt.said.get(update, (now, None))
         names = debt.take(update)
         if names:
-            debt.pause_ms = RETRY_MS
+            slowest = max(now - said_at, self._slowest.get(peer, 0.0) * _SLOWER)
+            self._slowest[peer] = slowest
+            debt.pause_ms = min(max(RETRY_MS, 2 * slowest), RETRY_MS_MAX)
             self.size -= _size(names)
             new = () if refused else [name for name in names if name not in debt.recent]
             debt.recent.update(dict.fromkeys(new))
@@ -153,11 +159,14 @@ class Unacked:
 
     def is_told(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
-        debt = self._debts.get(peer)
-        if debt is None:
-            return False
         name = (soul, key)
-        return name in debt.under_way or name in debt.owed or name in debt.recent or name in debt.earlier
+        for each in (peer, peer.twin):
+            debt = None if each is None else self._debts.get(each)
+            if debt is not None and (
+                name in debt.under_way or name in debt.owed or name in debt.recent or name in debt.earlier
+            ):
+                return True
+        return False
 
     def owes(self, peer: Peer) -> bool:
         """Whether C{peer} may not have all."""
@@ -171,6 +180,7 @@ class Unacked:
         @param heir: who is to be told what it may not have: itself when it is dialled again, or its twin.
         """
         debt = self._debts.pop(peer, None)
+        self._slowest.pop(peer, None)
         if debt is None:
             return
         names = list(debt)
@@ -218,8 +228,8 @@ class Unacked:
         self._counters.count("updates_said_again", len(late))
         for update in late:
             for name in debt.take(update):
-                if name in debt.owed:
-                    self.size -= _size([name])
+                if name in debt.owed or name in debt.under_way:
+                    self.size -= _size([name])  # what was said later of it covers it
                 else:
                     debt.owed[name] = None
         debt.pause_ms = min(2 * debt.pause_ms, RETRY_MS_MAX)
@@ -268,6 +278,7 @@ class Unacked:
         debt = self._debts.get(peer)
         if debt is None:
             debt = self._debts[peer] = Debt()
+            debt.pause_ms = min(max(RETRY_MS, 2 * self._slowest.get(peer, 0.0)), RETRY_MS_MAX)
         return debt
 
     def _grow(self, peer: Peer, names: list[Name]) -> None:

@@ -12,7 +12,7 @@ import os
 
 import lmdb
 
-from gunnet.store.interface import StoreError
+from gunnet.store.interface import StoreError, StoreInUse
 
 FORMAT = b"1"
 """What the table C{meta} says under C{format}. Another layout of records gets another number."""
@@ -41,7 +41,7 @@ def claim(path: str) -> int:
     except OSError as error:
         os.close(lock)
         if isinstance(error, BlockingIOError):
-            raise StoreError(f"data directory {path} is in use by another relay") from error
+            raise StoreInUse(f"data directory {path} is in use by another relay") from error
         raise StoreError(f"can't lock data directory {path}: {cause_of(error)}") from error
     return lock
 

@@ -14,11 +14,15 @@ from typing import Protocol
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import Span
 
-__all__ = ["Cell", "Store", "StoreError"]
+__all__ = ["Cell", "Store", "StoreError", "StoreInUse"]
 
 
 class StoreError(Exception):
     """The store can't do what was asked. C{str()} of it is one line that names the path and the cause."""
+
+
+class StoreInUse(StoreError):
+    """Another relay has it."""
 
 
 class Store(Protocol):

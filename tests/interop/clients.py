@@ -256,6 +256,10 @@ class Client:
         await self.do("hold")
         await self.links.until(lambda: bool(self.links.events) and self.links.events[-1][0] != "open")
 
+    async def stall(self) -> None:
+        """Keep the sockets that are open, but let new ones wait for L{release}: a relay may take its time."""
+        await self.do("stall")
+
     async def release(self) -> None:
         """Go online again."""
         await self.do("release")

@@ -169,6 +169,7 @@ const todo = {
     return null
   },
 
+  stall (command) { client(command.client).network.held = true; return null },
   hold (command) { client(command.client).network.hold(); return null },
   cut (command) { client(command.client).network.cut(); return null },
   release (command) { client(command.client).network.release(); return null },

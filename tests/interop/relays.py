@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -112,6 +113,11 @@ class Relay:
         """Stop it and start it again, on the same port and data."""
         await self.stop()
         await self.start()
+
+    def lose_disk(self) -> None:
+        """Delete all that it has stored. It must not run."""
+        if self.data is not None:
+            shutil.rmtree(self.data)
 
     def report(self) -> str:
         """

@@ -4,14 +4,16 @@ What scenarios with relays and gun clients stand on, and how they are multiplied
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.interop import node
-from tests.interop.clients import Client, Page
+from tests.interop.clients import Ack, Client, Page, Stream
 from tests.interop.relays import GunJsRelay, Relay, relay_kind
+from tests.interop.tap import Tap
 
 if TYPE_CHECKING:
     _Base = TestCase
@@ -47,6 +49,36 @@ def skip_what_gunjs_fails(test: TestCase, *, axe: bool = True) -> None:
         raise SkipTest(f"gun's own relay: {why}")
 
 
+async def all_ok(*puts: Coroutine[Deferred[Any], Any, Ack]) -> None:
+    """
+    Wait for puts that are under way at the same time.
+
+    @raise AssertionError: one was not acked with success.
+    """
+    try:
+        acks: list[Ack] = await gatherResults(
+            [Deferred.fromCoroutine(put) for put in puts], consumeErrors=True
+        )
+    except FirstError as first:
+        first.subFailure.raiseException()
+        raise
+    refused = [ack for ack in acks if ack.err is not None or not ack.ok]
+    if refused:
+        raise AssertionError(
+            f"{len(refused)} of {len(acks)} puts not acked with success, the first: {refused[0]}"
+        )
+
+
+async def has_numbers(items: Stream, count: int) -> None:
+    """Wait until the items of a set have come, of which each has a C{number}: 0 up to C{count}."""
+
+    def complete() -> bool:
+        nodes = [item for item in items.latest.values() if isinstance(item, dict)]
+        return {item.get("number") for item in nodes} >= set(range(count))
+
+    await items.until(complete, 30)
+
+
 class Scenarios(_Base):
     """
     Interoperation tests: real gun.js, real ports, real processes. Subclasses are turned into test cases by
@@ -54,13 +86,18 @@ class Scenarios(_Base):
 
     @cvar version: the gun of the clients.
     @cvar axe: whether the relays route by AXE; otherwise they flood.
+    @cvar names_relays: whether it says itself of which kind each relay is, whatever the environment asks for.
+    @cvar newest_only: whether one gun version is enough, the newest.
+    @cvar pages: how many pages a test uses; they start while its first relay does.
     """
 
     timeout = 60
+    names_relays: ClassVar[bool] = False
+    newest_only: ClassVar[bool] = False
+    pages: ClassVar[int] = 1
     version: ClassVar[str]
     axe: ClassVar[bool]
-    # The first page of a test starts while its relay does.
-    _spare: Page | None
+    _spare: list[Page]
 
     @classmethod
     def test_cases(cls) -> dict[str, type]:
@@ -68,7 +105,7 @@ class Scenarios(_Base):
         @return: the test cases by name, such as C{LiveData_1241_axe}.
         """
         made = {}
-        for version in node.versions():
+        for version in node.versions()[: 1 if cls.newest_only else None]:
             for mode, axe in (("axe", True), ("flood", False)):
                 name = f"{cls.__name__}_{version.rpartition('.')[2]}_{mode}"
                 own = {"version": version, "axe": axe, "__module__": cls.__module__, "__doc__": cls.__doc__}
@@ -79,27 +116,54 @@ class Scenarios(_Base):
         """Skip where Node is missing, and what gun's own relay is known to fail."""
         node.kit()
         skip_what_gunjs_fails(self, axe=self.axe)
-        self._spare = self._spawn()
+        if self.names_relays and relay_kind() is GunJsRelay:
+            raise SkipTest("it needs relays of ours")
+        self._spare = [self._spawn() for _ in range(self.pages)]
 
-    async def relay(self, *, peers: tuple[str, ...] = (), name: str = "relay", store: bool = True) -> Relay:
+    async def relay(
+        self,
+        *,
+        kind: type[Relay] | None = None,
+        axe: bool | None = None,
+        peers: tuple[str, ...] = (),
+        name: str = "relay",
+        store: bool = True,
+    ) -> Relay:
         """
-        @return: a running relay, of the kind the environment asks for.
+        @param kind: else the one the environment asks for.
+        @param axe: whether it routes by AXE; else as the test case has it.
+        @return: a running relay.
         """
-        relay = relay_kind()(self, axe=self.axe, peers=peers, name=name, store=store)
+        relay = self.stopped_relay(kind=kind, axe=axe, peers=peers, name=name, store=store)
         await relay.start()
         return relay
+
+    def stopped_relay(
+        self,
+        *,
+        kind: type[Relay] | None = None,
+        axe: bool | None = None,
+        peers: tuple[str, ...] = (),
+        name: str = "relay",
+        store: bool = True,
+    ) -> Relay:
+        """
+        @return: a relay that is still to be started; others can be told its url.
+        """
+        axe = self.axe if axe is None else axe
+        return (kind or relay_kind())(self, axe=axe, peers=peers, name=name, store=store)
 
     async def page(self) -> Page:
         """
         @return: a new Node process with gun in it.
         """
-        page, self._spare = self._spare or self._spawn(), None
+        page = self._spare.pop(0) if self._spare else self._spawn()
         await page.ready()
         return page
 
-    async def clients(self, *relays: Relay) -> list[Client]:
+    async def clients(self, *relays: Relay | Tap) -> list[Client]:
         """
-        @return: one client for each relay named, on one new page; connected.
+        @return: one client for each relay named, on one new page; connected, through a tap if one is named.
         """
         page = await self.page()
         clients = [await page.client(relay.url) for relay in relays]

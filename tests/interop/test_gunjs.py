@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 
-from tests.interop.clients import MISSING, Ack, Client, Stream, same
+from tests.interop.clients import MISSING, Client, Stream, same
 from tests.interop.relays import Relay
-from tests.interop.scenario import Scenarios, gunjs_fails
+from tests.interop.scenario import Scenarios, all_ok, gunjs_fails, has_numbers
 
 WORDS = {"banana": "b", "cherry": "c", "naan": "n1", "nachos": "n2", "nan": "n3", "nectar": "n4", "zest": "z"}
 
@@ -54,36 +53,6 @@ VALUES: dict[str, Any] = {
     "empty": "",
     "long": "x" * 1_000_000,
 }
-
-
-async def all_ok(*puts: Coroutine[Deferred[Any], Any, Ack]) -> None:
-    """
-    Wait for puts that are under way at the same time.
-
-    @raise AssertionError: one was not acked with success.
-    """
-    try:
-        acks: list[Ack] = await gatherResults(
-            [Deferred.fromCoroutine(put) for put in puts], consumeErrors=True
-        )
-    except FirstError as first:
-        first.subFailure.raiseException()
-        raise
-    refused = [ack for ack in acks if ack.err is not None or not ack.ok]
-    if refused:
-        raise AssertionError(
-            f"{len(refused)} of {len(acks)} puts not acked with success, the first: {refused[0]}"
-        )
-
-
-async def has_numbers(items: Stream, count: int) -> None:
-    """Wait until the items of a set have come, of which each has a C{number}: 0 up to C{count}."""
-
-    def complete() -> bool:
-        nodes = [item for item in items.latest.values() if isinstance(item, dict)]
-        return {item.get("number") for item in nodes} >= set(range(count))
-
-    await items.until(complete, 30)
 
 
 class LiveData(Scenarios):

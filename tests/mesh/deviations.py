@@ -176,6 +176,9 @@ DEVIATIONS: dict[str, list[Deviation]] = {
         (HIT, "- A #get000009 get ##", "- C #get000009 get ##"),
         ("13.7: news that came as an answer goes to subscribers too", "+ B * put ok x2"),
     ],
+    "28-answer-without-question.noaxe": [
+        ("13.7: news that came as an answer goes to subscribers too", "+ B * put ok x2"),
+    ],
     "30-axe-coalesce": [
         (PER_TURN, "- B * put ok x2", "+ B * put ok x5"),
         (KNOWN, "+ C @fast0000[13] ok x2"),

@@ -125,7 +125,7 @@ class Side:
         if message.get("dam") == "sync":
             self.sync.hear(self.peer, message, now)
         elif "@" in message:
-            self.unacked.acked(self.peer, message["@"], refused="err" in message)
+            self.unacked.acked(self.peer, message["@"], now, refused="err" in message)
         elif "put" in message:
             refused = False
             for soul, key, state, value in read_put(jstext.stringify(message["put"]), self.limits):
