@@ -77,7 +77,7 @@ class Limits:
     @ivar bridges: relays that link to us and others, and are therefore asked what those above us are.
     @ivar unacked_bytes: the names of changes that other relays have not acknowledged, of all relays
         together; the relay whose names go beyond is compared with as a whole instead.
-    @ivar summary_bytes: the fingerprints of parts of the graph that are kept for comparing it with other relays;
+    @ivar summary_bytes: the fingerprints of parts of the graph, kept for comparing it with other relays;
         beyond, they become coarser.
     @ivar sync_message_bytes: roughly the size at which messages of a comparison are cut.
     @ivar sync_sessions: comparisons with other relays that are under way at once.

@@ -42,8 +42,8 @@ class Flood:
 
     def due(self, origin: Origin, news: list[Name]) -> None:
         """
-        What had a future state has become news. It went to everybody when it came, as with gun.js, but whoever
-        was away or did not get it has no other way to learn of it.
+        What had a future state has become news. It went to everybody when it came, as with gun.js, but
+        whoever was away or did not get it has no other way to learn of it.
         """
         if not origin.flooded:
             return

@@ -3,7 +3,8 @@ Comparing our graph with that of a relay that only speaks GUN: it is asked for e
 the hash of what we have. What it answers is taken in like any other put, and what we have newer is put to it.
 
 It can't be asked which nodes it has beside ours. gun.js says nothing to a question whose hash is right
-(C{src/mesh.js}), so silence is taken for that; and it answers a node in parts, in any order, so an answer is
+(C{src/mesh.js}), nor to one with a hash about a node that it does not have, so after a silence it is asked
+for one property without a hash; and it answers a node in parts, in any order, so an answer is
 held for complete when it has all of ours in it, or when no more of it has come for a while.
 """
 
@@ -60,12 +61,18 @@ class PlainOutcome:
 
 
 class _Asked:
-    """A question. @ivar answer: what was answered so far; C{until}: when no more of it is waited for."""
+    """
+    A question.
 
-    __slots__ = ("answer", "soul", "until")
+    @ivar answer: what was answered so far; C{until}: when no more of it is waited for.
+    @ivar probes: whether it asks for one property without a hash, since the whole node was met with silence.
+    """
 
-    def __init__(self, soul: str, until: float) -> None:
+    __slots__ = ("answer", "probes", "soul", "until")
+
+    def __init__(self, soul: str, until: float, *, probes: bool = False) -> None:
         self.soul = soul
+        self.probes = probes
         self.until = until
         self.answer: Answer | None = None
 
@@ -173,7 +180,7 @@ class PlainSync:
         elif asked.answer is None:
             asked.answer = {}
             asked.until = now
-        if asked.until <= now or self._is_all_there(asked):
+        if asked.until <= now or asked.probes or self._is_all_there(asked):
             course.complete.append(course.asked.pop(re))
 
     def _is_newer(self, soul: str, key: str, cell: Cell, now: float) -> bool:
@@ -201,10 +208,31 @@ class PlainSync:
 
     def run(self, now: float) -> None:
         """Wait no longer for what has not come."""
-        for course in self._courses.values():
+        for peer, course in self._courses.items():
             late = [question_id for question_id, asked in course.asked.items() if asked.until <= now]
             for question_id in late:
-                course.complete.append(course.asked.pop(question_id))
+                asked = course.asked.pop(question_id)
+                if asked.answer is None and course.hashes and not asked.probes and peer.up:
+                    self._probe(peer, course, asked.soul, now)
+                else:
+                    course.complete.append(asked)
+
+    def _probe(self, peer: Peer, course: _Course, soul: str, now: float) -> None:
+        """
+        Ask for one property without a hash: gun.js is as silent about a node that it does not have as about
+        one that is the same.
+        """
+        try:
+            key = next((key for key, _ in self._graph.cells(soul)), None)
+        except StoreError:
+            self._counters.count("store_reads_failed")
+            return
+        if key is not None:
+            question_id = self._peers.new_id()
+            self._dup.remember(question_id, OwnQuestion(peer))
+            course.asked[question_id] = _Asked(soul, now + SILENCE_MS, probes=True)
+            get = b'{"#":"%b","get":{"#":%b,".":%b}}'
+            self._peers.say(peer, get % (question_id.encode(), string(soul), string(key)))
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{continue_with} has something to do."""
@@ -248,7 +276,7 @@ class PlainSync:
     def _work_off(self, course: _Course, asked: _Asked) -> None:
         """Put what we have newer than was answered. No answer means that there is nothing."""
         answer = asked.answer
-        if answer is None and course.hashes:
+        if (answer is None and course.hashes) or (asked.probes and answer):
             return
         for key, cell in self._graph.cells(asked.soul):
             if answer is None or key not in answer or _is_ours_newer(cell, answer[key]):

@@ -272,7 +272,7 @@ class Unacked:
                 b'{"#":%b,"ok":{"@":2,"/":%d},"put":%b}'
                 % (string(update), self._peers.near, render(in_order(nodes))),
             )
-            self.said(peer, update, names, now)
+            self.said(peer, update, [(soul, key) for soul, cells in nodes.items() for key, _ in cells], now)
 
     def _debt(self, peer: Peer) -> Debt:
         debt = self._debts.get(peer)

@@ -232,7 +232,7 @@ DEVIATIONS: dict[str, list[Deviation]] = {
         (LINKED, "+ UP1 #get000001 get !##"),
         (ONCE_PER_LINK, "- UP1 #get000009 get !##"),
         (UPWARD, "+ UP1 * put ok x2"),
-        (COMPARED, "+ UP1 * get ## x2"),
+        (COMPARED, "+ UP1 * get ## x2", "+ UP1 * get !## x2"),
     ],
     "61-relay-connects-out.noaxe": [(COMPARED, "+ UP1 * get ## x2")],
     "62-up-duplicate-A": [(CLAIMED, "- UP1 closed")],

@@ -33,7 +33,10 @@ NAMES_A_MESSAGE = 8
 
 
 class GunJs:
-    """A relay like gun.js: it says nothing if the hash is right, and answers in parts, the last one first."""
+    """
+    A relay like gun.js: it says nothing to a question with a hash if the hash is right or it has nothing, and
+    answers in parts, the last one first.
+    """
 
     def __init__(self, cells: Known) -> None:
         self.cells = dict(cells)
@@ -53,9 +56,12 @@ class GunJs:
         soul, asked = message["get"]["#"], jstext.string(message["#"])
         if soul in self.deaf:
             return []
-        node = [(key, cell) for (other, key), cell in self.cells.items() if other == soul]
+        only = message["get"].get(".")
+        node = [
+            (key, cell) for (other, key), cell in self.cells.items() if other == soul and only in (None, key)
+        ]
         if not node:
-            return [b'{"#":"m%d","@":%b}' % (self.gets, asked)]
+            return [] if "##" in message else [b'{"#":"m%d","@":%b}' % (self.gets, asked)]
         parts = [node[at : at + NAMES_A_MESSAGE] for at in range(0, len(node), NAMES_A_MESSAGE)]
         said = []
         for number, part in enumerate(reversed(parts)):

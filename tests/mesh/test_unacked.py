@@ -113,7 +113,7 @@ class UnackedTests(SynchronousTestCase):
         self.assertEqual([{"s": {"x": 49, "y": -49}}], puts(self.up))
 
     def test_silence(self) -> None:
-        """A gunnet relay that does not acknowledge what came by datagrams is told again, less and less often."""
+        """A gunnet relay that does not acknowledge datagrams is told again, less and less often."""
         self.begin(reliable=False)
         self.write(x=1)
         first = self.updates()
