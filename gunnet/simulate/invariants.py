@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 RATIO_MAX = 1.1
 """
-Where things go wrong, a value may cross a link again; all crossings of all runs together by the first ones are
-this at most.
+Where things go wrong, a value may cross a link again; all crossings of all runs together by the first ones
+are this at most.
 """
 
 RUN_RATIO_MAX = 1.3
 """
-The same in one run, which is small. That much is reached by two relays that dial each other and lose a disk or
-crash: until it is shown that both links lead to the same relay, each is told what is owed.
+The same in one run, which is small. That much is reached by two relays that dial each other and lose a disk
+or crash: until it is shown that both links lead to the same relay, each is told what is owed.
 """
 
 REPEATS_MIN = 3

@@ -94,6 +94,63 @@ class Clients(Scenarios):
         await self.check_away(lambda relay: relay.lose_disk())
 
     @gunjs_fails(NO_ASK_BACK)
+    async def test_one_cut_off(self) -> None:
+        """One client was cut off alone; the other wrote too, and was acked."""
+        relay, (alice, bob), streams = await self.prepare()
+        await alice.hold()
+        now = time.time() * 1000
+        await all_ok(bob.get("room").put({"bob": "was here", "both": "bob, earlier"}, state=now - 50))
+        await alice.get("room", "alice").tell("was here")
+        await alice.get("room", "both").tell("alice, later", state=now)
+        await alice.release()
+        await alice.linked(2)
+        await self.check_met(
+            relay,
+            streams,
+            {"title": "before", "alice": "was here", "bob": "was here", "both": "alice, later"},
+        )
+
+    async def test_fresh_page_is_not_asked(self) -> None:
+        """A page that boots is not asked for what it asks; after it was cut off it is, once for each."""
+        relay = await self.relay()
+        (alice,) = await self.clients(relay)
+        await all_ok(alice.get("room").put({"title": "one"}), alice.get("hall").put({"title": "two"}))
+        await alice.close()
+        tap = Tap(self, relay)
+        (bob,) = await self.clients(tap)
+        room, title = await bob.get("room").on(), await bob.get("hall", "title").on()
+        await room.shows({"title": "one"})
+        await title.shows("two")
+        await quiet([tap], seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
+        self.assertEqual([], tap.said(up=False, kind="get"), "asked back though it said hi")
+        if isinstance(relay, GunJsRelay):
+            return
+        tap.hold()
+        await all_closed([bob])
+        tap.release()
+        await bob.linked(2)
+        await quiet([tap], seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
+        asked = [(get["get"], "##" in get) for get in tap.said(up=False, kind="get")]
+        expected = [({"#": "room"}, True), ({"#": "hall", ".": "title"}, True)]
+        self.assertCountEqual(expected, asked, tap.report())
+        answers = [put for put in tap.said(up=True, kind="put") if "@" in put]
+        self.assertEqual([], answers, "what is equal crossed the wire")
+
+
+class Behind(Scenarios):
+    """
+    What lies behind links, which gun.js does not ask for again: not solved yet (C{docs/known-issues.md}).
+    With AXE only: without it other clients sometimes answer by chance.
+    """
+
+    todo = "a client that comes back is not asked for souls that it reached by a link"
+
+    @classmethod
+    def test_cases(cls) -> dict[str, type]:
+        """See L{Scenarios.test_cases}."""
+        return {name: case for name, case in super().test_cases().items() if getattr(case, "axe", False)}
+
+    @gunjs_fails(NO_ASK_BACK)
     async def test_lost_disk_of_many_nodes(self) -> None:
         """The same for what was watched in other ways: keys, nested nodes and sets."""
         relay = await self.relay()
@@ -150,49 +207,6 @@ class Clients(Scenarios):
         (fresh,) = await self.clients(relay)
         for path in paths:
             await (await fresh.get(*path).on()).shows(3)
-
-    @gunjs_fails(NO_ASK_BACK)
-    async def test_one_cut_off(self) -> None:
-        """One client was cut off alone; the other wrote too, and was acked."""
-        relay, (alice, bob), streams = await self.prepare()
-        await alice.hold()
-        now = time.time() * 1000
-        await all_ok(bob.get("room").put({"bob": "was here", "both": "bob, earlier"}, state=now - 50))
-        await alice.get("room", "alice").tell("was here")
-        await alice.get("room", "both").tell("alice, later", state=now)
-        await alice.release()
-        await alice.linked(2)
-        await self.check_met(
-            relay,
-            streams,
-            {"title": "before", "alice": "was here", "bob": "was here", "both": "alice, later"},
-        )
-
-    async def test_fresh_page_is_not_asked(self) -> None:
-        """A page that boots is not asked for what it asks; after it was cut off it is, once for each."""
-        relay = await self.relay()
-        (alice,) = await self.clients(relay)
-        await all_ok(alice.get("room").put({"title": "one"}), alice.get("hall").put({"title": "two"}))
-        await alice.close()
-        tap = Tap(self, relay)
-        (bob,) = await self.clients(tap)
-        room, title = await bob.get("room").on(), await bob.get("hall", "title").on()
-        await room.shows({"title": "one"})
-        await title.shows("two")
-        await quiet([tap], seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
-        self.assertEqual([], tap.said(up=False, kind="get"), "asked back though it said hi")
-        if isinstance(relay, GunJsRelay):
-            return
-        tap.hold()
-        await all_closed([bob])
-        tap.release()
-        await bob.linked(2)
-        await quiet([tap], seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
-        asked = [(get["get"], "##" in get) for get in tap.said(up=False, kind="get")]
-        expected = [({"#": "room"}, True), ({"#": "hall", ".": "title"}, True)]
-        self.assertCountEqual(expected, asked, tap.report())
-        answers = [put for put in tap.said(up=True, kind="put") if "@" in put]
-        self.assertEqual([], answers, "what is equal crossed the wire")
 
 
 class Links(Scenarios):
@@ -353,6 +367,6 @@ async def all_back(clients: list[Client]) -> None:
         await client.linked(2)
 
 
-for scenarios in (Clients, Links):
+for scenarios in (Clients, Behind, Links):
     globals().update(scenarios.test_cases())
 del scenarios
