@@ -74,6 +74,8 @@ class Limits:
     @ivar interests_idle: things that no peer asks for any more and relays are still asked for; the oldest is
         given up at once.
     @ivar interest_idle_ms: how long they are.
+    @ivar searches: searches for clients that want something, of this relay and others, that are remembered
+        (L{gunnet.mesh.wanted}).
     @ivar bridges: relays that link to us and others, and are therefore asked what those above us are.
     @ivar unacked_bytes: the names of changes that other relays have not acknowledged, of all relays
         together; the relay whose names go beyond is compared with as a whole instead.
@@ -142,6 +144,7 @@ class Limits:
     interests_unanswered: int = 50_000
     interests_idle: int = 100_000
     interest_idle_ms: float = 60_000.0
+    searches: int = 10_000
     bridges: int = 64
     unacked_bytes: int = 32 * MIB
     summary_bytes: int = 32 * MIB

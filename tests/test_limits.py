@@ -71,6 +71,7 @@ TESTS: dict[str, tuple[str, str]] = {
     ),
     "interests_idle": ("interests_idle_evicted", MESH + "test_interest.EndTests.test_interests_idle"),
     "upstream_souls": ("upstream_souls_evicted", MESH + "test_questions.UpstreamTests.test_upstream_souls"),
+    "searches": ("searches_refused", MESH + "test_wanted.WantedTests.test_searches"),
     "bridges": ("bridges_refused", MESH + "test_relay_verb.HelloTests.test_bridges"),
     "unacked_bytes": ("unacked_bytes_evicted", MESH + "test_unacked.UnackedTests.test_unacked_bytes"),
     "late_acks": ("late_acks_evicted", MESH + "test_puts.AckTests.test_late_acks"),

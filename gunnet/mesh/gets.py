@@ -93,7 +93,19 @@ class Gets:
         if self._axe:
             self._questions.ask(question, query, text, seen, answered, now)
         else:
-            self._questions.flood(question, text, seen)
+            self._questions.flood(question, query, text, seen, now)
+
+    def subscribe(self, question: Question) -> bool:
+        """
+        Subscribe who asks. A relay above is told every change anyway, so it need not be, unless it knows that
+        we ask others on its behalf; then it also says when that is to end.
+
+        @return: whether it is subscribed now and was not before.
+        """
+        peer, query = question.peer, question.query
+        if query is None or (peer.above and not peer.told_bridge):
+            return False
+        return self._subscriptions.add(peer, query)
 
     def serve_again(self, question: Question) -> None:
         """
@@ -101,8 +113,7 @@ class Gets:
         an answer; but whom else it could be asked of has been asked.
         """
         query = question.query
-        if query is not None:
-            self._subscriptions.add(question.peer, query)
+        self.subscribe(question)
         if query is None or not self._answer(question, query):
             self._say_nothing(question)
 
@@ -179,10 +190,6 @@ class Gets:
         """Ask others what is due."""
         self._questions.run(now)
         self._interest.run(now)
-
-    def resync(self, peer: Peer) -> None:
-        """The link to a source is up, or a peer has become one: ask it for all that our peers want."""
-        self._interest.resync(peer)
 
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""

@@ -7,6 +7,12 @@ is a gunnet relay is told so, after a while::
 
     {"#":id,"dam":"off","get":{"#":soul,".":key}}
 
+Where relays want something of one another, it is found out first whether any client does
+(L{gunnet.mesh.wanted}). If none does, those that are subscribed are told that it is C{over}. One that knows
+better, because a client has come meanwhile, asks again; the others end their own interest likewise::
+
+    {"#":id,"dam":"over","get":{"#":soul,".":key}}
+
 Gunnet relays answer whatever they are asked, so a question that one of them does not answer at all was lost,
 and is asked again.
 """
@@ -14,7 +20,6 @@ and is asked again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import replace
 
 from gunnet.counters import Counters
@@ -26,12 +31,10 @@ from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.routes import OwnQuestion, Route
 from gunnet.mesh.subscriptions import Subscriptions
+from gunnet.mesh.unanswered import RETRIES, Unanswered
+from gunnet.mesh.wanted import Wanted
 from gunnet.store.interface import StoreError
 from gunnet.wire.dup import Dup
-
-RETRY_MS = 3_000.0
-RETRIES = 5
-"""A gunnet relay that does not answer is asked again after this pause, and so often; the pause doubles."""
 
 GREETING_MS = 500.0
 """
@@ -58,51 +61,6 @@ class Resync:
         self.queries: list[Query] | None = None
 
 
-class Unanswered:
-    """What one source was asked for and has not answered, by how often it was asked again."""
-
-    __slots__ = ("_by_tries",)
-
-    def __init__(self) -> None:
-        self._by_tries: list[OrderedDict[int, tuple[float, Query]]] = [
-            OrderedDict() for _ in range(RETRIES + 1)
-        ]
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_tries))
-
-    def add(self, query: Query, tries: int, now: float) -> bool:
-        """
-        C{query} was asked.
-
-        @param tries: how often it was asked again.
-        @return: whether it was not among these before.
-        """
-        what = hash(query)
-        is_new = not self.remove(what)
-        self._by_tries[tries][what] = (now + RETRY_MS * 2**tries, query)
-        return is_new
-
-    def remove(self, what: int) -> bool:
-        """@return: whether the query with the hash C{what} was not answered so far."""
-        return any(waiting.pop(what, None) is not None for waiting in self._by_tries)
-
-    @property
-    def next_at(self) -> float | None:
-        """When the next query is to be asked again, in milliseconds."""
-        return min([next(iter(waiting.values()))[0] for waiting in self._by_tries if waiting], default=None)
-
-    def pop_due(self, now: float) -> Iterator[tuple[Query, int]]:
-        """What is to be asked again now: (the query, how often it was asked again before)."""
-        for tries, waiting in enumerate(self._by_tries):
-            while waiting:
-                what, (at, query) = next(iter(waiting.items()))
-                if at > now:
-                    break
-                del waiting[what]
-                yield query, tries
-
-
 class Interest:
     """Asks the sources, and remembers what for."""
 
@@ -125,10 +83,13 @@ class Interest:
         self._unanswered: dict[Peer, Unanswered] = {}
         self._unanswered_count = 0
         self._idle: OrderedDict[Query, float | None] = OrderedDict()
+        self.wanted = Wanted(peers, subscriptions, limits, counters)
+        self._unwanted: list[Query] = []
+        self.wanted.on_unwanted = self._unwanted.append
 
     def __len__(self) -> int:
         """How many questions wait for an answer, things for their end, and sources to be asked."""
-        return self._unanswered_count + len(self._idle) + len(self._resyncs)
+        return self._unanswered_count + len(self._idle) + len(self._resyncs) + len(self.wanted)
 
     # Asking on behalf of a peer
 
@@ -164,8 +125,18 @@ class Interest:
             self._counters.count("upstream_souls_evicted", len(asked))
             asked.clear()
         asked.update(hashes)
+        if not self._subscriptions.wants(query):
+            self.unwanted(query)
         if minded:
             self._mind(peer, query, 0, now)
+
+    def said_too(self, peer: Peer, query: Query, now: float) -> None:
+        """
+        C{peer} was asked for C{query} as others are. If it is a source, that has subscribed us, so its end is
+        to be told to it, too.
+        """
+        if peer.above or peer.bridge:
+            self.said(peer, query, now, minded=False)
 
     def _mind(self, peer: Peer, query: Query, tries: int, now: float) -> None:
         if self._unanswered_count >= self._limits.interests_unanswered:
@@ -234,20 +205,49 @@ class Interest:
     # The end of an interest
 
     def unwanted(self, query: Query) -> None:
-        """The last peer that wanted something has gone, or all but one gunnet relay."""
+        """The last client that wanted something has gone, or a relay, and no client is left."""
         if self._peers.relays:
             self._idle.pop(query, None)
             self._idle[query] = None
 
     def _end_if_unwanted(self, query: Query, now: float) -> None:
-        for peer in self._peers.sources():
-            if peer.is_gunnet and not self._subscriptions.is_wanted_without(query, peer):
+        if self._subscriptions.is_wanted_by_client(query):
+            return
+        still_asked = False
+        for peer in list(self._peers.relays.values()):
+            if peer.is_gunnet and not peer.asked.isdisjoint(_hashes(query)):
+                if self._subscriptions.is_wanted_without(query, peer):
+                    still_asked = True
+                else:
+                    self._end(peer, query, now)
+        if still_asked:
+            self.wanted.begin(query, now)
+
+    def _end_everywhere(self, query: Query, now: float) -> None:
+        """No client wants C{query}: neither ask for it nor give it any more."""
+        for peer in self._subscriptions.exactly(query):
+            self._subscriptions.end(peer, query)
+            self._counters.count("subscriptions_over")
+            self._say(peer, b"over", query)
+        self._idle.pop(query, None)
+        for peer in list(self._peers.relays.values()):
+            if peer.is_gunnet:
                 self._end(peer, query, now)
 
+    def hear_over(self, peer: Peer, query: Query, now: float) -> None:
+        """
+        C{peer} knows of no client that wants C{query}, and keeps us up to date about it no more. It is told
+        C{off} or asked again in any case, for a question of ours may have been on its way.
+        """
+        if not self._subscriptions.is_wanted_by_client(query):
+            self._end_everywhere(query, now)
+        elif not peer.asked.isdisjoint(_hashes(query)):
+            peer.asked -= _hashes(query)
+            if peer in self.sources():
+                self._ask_if_needed(peer, query, now)
+
     def _end(self, peer: Peer, query: Query, now: float) -> None:
-        hashes = {_span_hash(query)}
-        if _is_plain(query):
-            hashes.add(hash((query.soul, query.key)))
+        hashes = _hashes(query)
         if peer.asked.isdisjoint(hashes):
             return
         peer.asked -= hashes
@@ -255,9 +255,14 @@ class Interest:
             for part in self._subscriptions.queries_of(query.soul):
                 if self._subscriptions.is_wanted_without(part, peer):
                     self._ask_if_needed(peer, part, now)
+                    if not self._subscriptions.is_wanted_by_client(part):
+                        self.unwanted(part)
         self._counters.count("interests_ended")
+        self._say(peer, b"off", query)
+
+    def _say(self, peer: Peer, verb: bytes, query: Query) -> None:
         self._peers.say(
-            peer, b'{"#":"%b","dam":"off","get":%b}' % (self._peers.new_id().encode(), write_get(query))
+            peer, b'{"#":"%b","dam":"%b","get":%b}' % (self._peers.new_id().encode(), verb, write_get(query))
         )
 
     # Time
@@ -271,6 +276,11 @@ class Interest:
                 resync.queries = self._subscriptions.queries()
         for peer in [peer for peer in self._unanswered if peer.up and not peer.paused]:
             self._ask_again(peer, self._unanswered[peer], now)
+        self.wanted.run(now)
+        unwanted, self._unwanted[:] = list(self._unwanted), []
+        for query in unwanted:
+            if not self._subscriptions.is_wanted_by_client(query):
+                self._end_everywhere(query, now)
         self._run_idle(now)
 
     def _ask_again(self, peer: Peer, unanswered: Unanswered, now: float) -> None:
@@ -303,7 +313,7 @@ class Interest:
         while idle:
             too_many = len(idle) > self._limits.interests_idle
             query, at = next(iter(idle.items()))
-            if not too_many and (ended >= SLICE or (at is not None and at > now)):
+            if not too_many and (ended >= SLICE or (at is not None and at > now) or not self.wanted.has_room):
                 return
             if too_many:
                 self._counters.count("interests_idle_evicted")
@@ -318,11 +328,13 @@ class Interest:
         times += [
             unanswered.next_at for peer, unanswered in self._unanswered.items() if peer.up and not peer.paused
         ]
-        times += [next(iter(self._idle.values()))] if self._idle else []
+        times.append(self.wanted.next_at)
+        times += [next(iter(self._idle.values()))] if self._idle and self.wanted.has_room else []
         return min([at for at in times if at is not None], default=None)
 
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
+        self.wanted.forget(peer)
         self._resyncs.pop(peer, None)
         unanswered = self._unanswered.pop(peer, None)
         if unanswered is not None:
@@ -332,6 +344,14 @@ class Interest:
 def _is_plain(query: Query) -> bool:
     """Whether it asks for one property, or for a whole node."""
     return query.key is not None or query.is_whole_node
+
+
+def _hashes(query: Query) -> set[int]:
+    """What stands for C{query} in L{Peer.asked}, whatever its budget."""
+    hashes = {_span_hash(query)}
+    if _is_plain(query):
+        hashes.add(hash((query.soul, query.key)))
+    return hashes
 
 
 def _span_hash(query: Query) -> int:

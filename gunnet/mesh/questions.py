@@ -126,7 +126,7 @@ class Questions:
         if sources or others:
             self._offer(Offer(question, text, asking, sources, others), now)
 
-    def flood(self, question: Question, text: bytes, seen: frozenset[str]) -> None:
+    def flood(self, question: Question, query: Query, text: bytes, seen: frozenset[str], now: float) -> None:
         """Ask every peer that has not seen the question."""
         asked = [
             peer
@@ -136,6 +136,7 @@ class Questions:
         if asked:
             text = _forwarded(question, text, asked, None)
             for peer in asked:
+                self._interest.said_too(peer, query, now)
                 self._peers.say(peer, text)
 
     # Whom to ask
@@ -249,6 +250,7 @@ class Questions:
         while offer.others and len(asked) < TURN_PEERS:
             peer = offer.others.popleft()
             if peer.up:
+                self._interest.said_too(peer, asking.query, now)
                 asked.append(peer)
         if asked:
             text = _forwarded(offer.question, offer.text, asked, asking.digest)

@@ -101,7 +101,7 @@ class Relay:
         )
         self._relay_links = RelayLinks(
             self.pid,
-            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self._gets),
+            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, interest),
             *(random, limits, counters),
             syncs=sync,
             gossip=gossip,
@@ -284,7 +284,7 @@ class Relay:
         elif message.get:
             question = Question(peer, message_id, digest, self._query(message))
             self._dup.remember(message_id, question)
-            if question.query is not None and self._subscriptions.add(peer, question.query):
+            if self._gets.subscribe(question) and question.query is not None:
                 self._ask_back.note(peer, question.query, now)
             self._gets.serve(question, message, text, now)
         else:

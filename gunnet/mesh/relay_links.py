@@ -14,8 +14,8 @@ from gunnet.graph.lex import read_get
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
 from gunnet.mesh.dam import Verb
-from gunnet.mesh.gets import Gets
 from gunnet.mesh.gossip import Gossip, Policy
+from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.plain import PlainSync
@@ -53,7 +53,7 @@ class RelayLinks:
         dup: Dup[Route],
         unacked: Unacked,
         subscriptions: Subscriptions,
-        gets: Gets,
+        interest: Interest,
         random: Random,
         limits: Limits,
         counters: Counters,
@@ -76,7 +76,7 @@ class RelayLinks:
         self._peers = peers
         self._unacked = unacked
         self._subscriptions = subscriptions
-        self._gets = gets
+        self._interest = interest
         self._limits = limits
         self._counters = counters
         self._syncs = syncs
@@ -85,12 +85,14 @@ class RelayLinks:
             "relay": self._hear_relay,
             "sync": self.sync.hear,
             "off": self._hear_off,
+            "over": self._hear_over,
+            "wanted": interest.wanted.hear,
             "opt": self._hear_opt,
             "mob": self._hear_mob,
         }
         self.relays.on_stranger = self._strangers.append
-        self.relays.on_bridge = gets.resync
-        self.relays.on_twin = lambda _, twin: gets.resync(twin)
+        self.relays.on_bridge = interest.resync
+        self.relays.on_twin = lambda _, twin: interest.resync(twin)
         self.relays.urls_for = self.gossip.urls_for
         self.relays.owes = unacked.owes
 
@@ -99,7 +101,7 @@ class RelayLinks:
     def met(self, peer: Peer) -> None:
         """A link that we dialled is up."""
         self.relays.opened(peer)
-        self._gets.resync(peer)
+        self._interest.resync(peer)
 
     def lost(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
@@ -132,6 +134,11 @@ class RelayLinks:
         query = read_get(fields.get("get"), self._limits)
         if query is not None and self._subscriptions.end(peer, query):
             self._counters.count("subscriptions_ended")
+
+    def _hear_over(self, peer: Peer, fields: Fields, now: float) -> None:
+        query = read_get(fields.get("get"), self._limits)
+        if query is not None and peer.is_gunnet:
+            self._interest.hear_over(peer, query, now)
 
     def _hear_opt(self, peer: Peer, fields: Fields, now: float) -> None:
         if self.gossip.hear_opt(fields.get("opt"), peer, now):

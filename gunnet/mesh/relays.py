@@ -283,6 +283,7 @@ class Relays:
     def _say(self, peer: Peer, hello: Hello) -> None:
         hello.tries += 1
         hello.told = self._about_us(peer)
+        peer.told_bridge = hello.told["bridge"] is True
         first = {} if peer.is_gunnet and peer.url is not None else {"pid": self._pid}
         if peer.url is not None and not peer.is_gunnet:
             first["token"] = peer.token

@@ -25,8 +25,8 @@ class Subscriptions:
     A bounded table of who is subscribed to what.
 
     @ivar size: characters of all names in it; a name counts for each peer.
-    @ivar on_unwanted: called with each thing whose last subscriber has gone, or all but one gunnet relay,
-        which may want it for nobody but us.
+    @ivar on_unwanted: called with each thing that loses a subscriber when nobody is left, or only gunnet
+        relays, which may want it for nobody but us.
     """
 
     def __init__(self, limits: Limits, counters: Counters) -> None:
@@ -117,7 +117,7 @@ class Subscriptions:
         keys = self._nodes[soul]
         del keys[key][peer]
         if keys[key]:
-            if len(keys[key]) == 1 and self.on_unwanted is not None and next(iter(keys[key])).is_gunnet:
+            if self.on_unwanted is not None and all(peer.is_gunnet for peer in keys[key]):
                 self.on_unwanted(_query(soul, key))
             return
         del keys[key]
@@ -143,6 +143,15 @@ class Subscriptions:
         soul, key = _interest(query)
         peers = self._nodes.get(soul, {}).get(key, ())
         return len(peers) > 1 or (len(peers) == 1 and peer not in peers)
+
+    def exactly(self, query: Query) -> list[Peer]:
+        """Who is subscribed to exactly what C{query} selects."""
+        soul, key = _interest(query)
+        return list(self._nodes.get(soul, {}).get(key, ()))
+
+    def is_wanted_by_client(self, query: Query) -> bool:
+        """Whether anybody but gunnet relays is subscribed to exactly what C{query} selects."""
+        return any(not peer.is_gunnet for peer in self.exactly(query))
 
     def queries_of(self, soul: str) -> list[Query]:
         """What of one soul somebody is subscribed to, each once."""

@@ -76,6 +76,21 @@ def breaches(run: Simulation) -> list[Breach]:
     return found
 
 
+def unwanted(run: Simulation) -> list[Breach]:
+    """
+    What relays still want of one another when all clients have left. That it is over is said once, so it
+    can't be expected where datagrams are lost.
+    """
+    if run.scenario.lossy:
+        return []
+    found = [
+        f"{relay.name} has {relay.relay.health()['subscriptions']} subscriptions"
+        for relay in run.relays
+        if relay.relay is not None and relay.relay.health()["subscriptions"]
+    ]
+    return [Breach("interest ends", ", ".join(found[:_SHOWN]))] if found else []
+
+
 def left_over(run: Simulation) -> list[Breach]:
     """What is still in tables when everybody has left."""
     found = []

@@ -150,6 +150,8 @@ class Simulation:
             self._run()
             self.clock.run_until(self.end)
             breaches = invariants.breaches(self)
+            self._part_from_clients()
+            breaches += invariants.unwanted(self)
             self._disperse()
             return breaches + invariants.left_over(self)
         finally:
@@ -170,10 +172,14 @@ class Simulation:
             action(step.who, *step.how)
         self.clock.run_until(START_SECONDS + FAULT_SECONDS)
 
-    def _disperse(self) -> None:
-        """Everybody leaves."""
+    def _part_from_clients(self) -> None:
+        """All clients leave, and the relays have time to find out that nobody wants anything any more."""
         for client in self.clients:
             client.leave()
+        self.clock.run_for(SETTLE_SECONDS)
+
+    def _disperse(self) -> None:
+        """The relays leave, too."""
         for relay in self.relays:
             relay.leave()
         self.clock.run_for(60.0)

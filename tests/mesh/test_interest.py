@@ -185,12 +185,14 @@ class ResyncTests(RelayTests):
 
     def test_own_wishes(self) -> None:
         """It is not asked for what only it wants itself."""
+        be_gunnet(self.talk.connect("other", url="ws://other/gun", pid="pidOther"))
+        self.talk.advance(2_000)
         self.up.say(get("g1", "s"))
         self.up.say(get("g2", "t"))
         self.a.say(get("g3", "t"))
         self.up.take()
         self.up.say({"#": "b", "dam": "relay", "sync": 1, "bridge": True})
-        self.talk.relay._gets.resync(self.up.peer)  # type: ignore[arg-type]
+        self.talk.relay._gets._interest.resync(self.up.peer)  # type: ignore[arg-type]
         self.talk.settle()
         self.assertEqual([], asked(self.up))
         bridge = self.talk.connect("bridge", pid="pidBridge")
@@ -382,11 +384,19 @@ class EndTests(RelayTests):
         self.assertEqual([], ended(self.up), "the bridge still wants it")
 
     def test_never_asked(self) -> None:
-        """What was not asked is not ended: neither a part of what was, nor what is only known."""
+        """What was not asked is not ended, such as a part of what was that could be answered here."""
+        self.a.say(put("p", "s", {"x": 1}, self.talk.now))
         self.want(self.a, {"#": "s"}, {"#": "s", ".": "x"})
         self.a.close()
         self.talk.advance(60_010)
         self.assertEqual([{"#": "s"}], ended(self.up))
+
+    def test_asked_besides(self) -> None:
+        """A part of what was asked for is asked for too if nothing is known of it, and then also ended."""
+        self.want(self.a, {"#": "s"}, {"#": "s", ".": "x"})
+        self.a.close()
+        self.talk.advance(60_010)
+        self.assertEqual([{"#": "s"}, {"#": "s", ".": "x"}], ended(self.up))
 
     def test_interests_idle(self) -> None:
         """When too much waits for its end, the oldest is ended at once."""

@@ -21,6 +21,7 @@ from gunnet.mesh.axe import Updates
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.subscriptions import Subscriptions
+from gunnet.mesh.wanted import Wanted
 from gunnet.simulate import simulation
 from gunnet.simulate.node import SlowWriter
 from gunnet.simulate.scenario import FAULTS, TOPOLOGIES, make
@@ -175,6 +176,15 @@ class MutationTests(SynchronousTestCase):
     def test_leaking_tables(self) -> None:
         """Subscriptions of those who have left are kept."""
         self.assertFound("tables empty", self.breaking(Subscriptions, "forget", lambda *_: None), faults=[])
+
+    def test_endless_interest(self) -> None:
+        """Relays of a ring go on wanting of one another what no client wants."""
+        self.assertFound(
+            "interest ends",
+            self.breaking(Wanted, "begin", lambda *_: None),
+            topology="ring",
+            faults=[],
+        )
 
     def test_chatter(self) -> None:
         """A relay says something every minute, for ever."""
