@@ -216,9 +216,13 @@ class Puts:
 
     def late_ack(self, origin: Origin, text: bytes) -> None:
         """
-        Another peer acknowledged C{origin}. An ack is a promise, so it is passed on after our own.
+        Another peer acknowledged C{origin}. An ack is a promise, so it is passed on after our own; but not
+        more of them than its sender wants.
         """
-        if origin.parts <= 0 or origin.failed:
+        origin.acks -= 1
+        if origin.acks < 0:
+            self._counters.count("acks_unwanted")
+        elif origin.parts <= 0 or origin.failed:
             self._peers.say(origin.peer, text)
         elif origin.late is None:
             origin.late = [text]

@@ -32,7 +32,7 @@ from gunnet.mesh.peers import Peers, read_told
 from gunnet.mesh.puts import Commit, Puts
 from gunnet.mesh.questions import Questions
 from gunnet.mesh.relay_links import RelayLinks
-from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route
+from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route, acks_wanted
 from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.mesh.turn import Turn
 from gunnet.mesh.unacked import Unacked
@@ -256,26 +256,7 @@ class Relay:
             self._dup.remember(message_id, peer)
             self._dam.hear(peer, message.dam, text, now)
         elif message.put:
-            origin = Origin(peer, message_id)
-            if peer.is_gunnet and message.told:
-                origin.told = read_told(message.told)
-            self._dup.remember(message_id, origin)
-            if not self._axe:
-                route = None if message.re is None else self._dup.find(message.re)
-                origin.flooded = message.re is None or isinstance(route, OwnQuestion)
-            put = bytes(message.put)
-            if message.re is not None:
-                self._plain.hear(peer, message.re, put, now)
-            askers = self._forward.askers(message, digest)
-            news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
-            if origin.news_only is not None:
-                text, origin.news_only = rewrite(text, {"put": origin.news_only}), None
-            if not origin.failed:
-                flooded = self._forward.put(
-                    origin, message, text, digest, askers, news is not None, now, flood=not self._axe
-                )
-                if news and origin.flooded and not (message.private or message.private_too):
-                    self._flood.mind(origin, news, flooded, read_told(message.told), now)
+            self._hear_put(peer, message, text, message_id, digest, now)
         elif message.re is not None:
             self._unacked.acked(peer, message.re, now, refused=bool(message.err))
             self._plain.hear(peer, message.re, None, now)
@@ -290,6 +271,32 @@ class Relay:
         else:
             self._dup.remember(message_id, peer)
             self._forward.other(peer, message, text, now)
+
+    def _hear_put(
+        self, peer: Peer, message: Message, text: bytes, message_id: str, digest: str | None, now: float
+    ) -> None:
+        origin = Origin(peer, message_id)
+        if message.ok:
+            origin.acks = acks_wanted(bytes(message.ok))
+        if peer.is_gunnet and message.told:
+            origin.told = read_told(message.told)
+        self._dup.remember(message_id, origin)
+        if not self._axe:
+            route = None if message.re is None else self._dup.find(message.re)
+            origin.flooded = message.re is None or isinstance(route, OwnQuestion)
+        put = bytes(message.put)
+        if message.re is not None:
+            self._plain.hear(peer, message.re, put, now)
+        askers = self._forward.askers(message, digest)
+        news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
+        if origin.news_only is not None:
+            text, origin.news_only = rewrite(text, {"put": origin.news_only}), None
+        if not origin.failed:
+            flooded = self._forward.put(
+                origin, message, text, digest, askers, news is not None, now, flood=not self._axe
+            )
+            if news and origin.flooded and not (message.private or message.private_too):
+                self._flood.mind(origin, news, flooded, read_told(message.told), now)
 
     def _query(self, message: Message) -> Query | None:
         try:

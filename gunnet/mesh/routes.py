@@ -5,9 +5,14 @@ The ways back: what the id memory keeps of a message, so that what answers it fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gunnet.graph.lex import Query
 from gunnet.mesh.peer import Peer
+from gunnet.wire import jstext
+
+ACKS_WANTED = 9
+"""So many acks of other peers go to the sender of a put that does not say how many; gun.js asks for 9 too."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +26,8 @@ class Origin:
     @ivar told: names of relays that, as the relay that sent it says, were sent it too.
     @ivar flooded: whether it goes to everybody as it is, so that subscribers need not be told.
     @ivar news_only: of one that goes to everybody, the C{put} with what is news in it, if that is not all.
-    @ivar late: acks of other peers, held back until our own is out.
+    @ivar acks: how many acks of other peers its sender is still to get.
+    @ivar late: those of them that are held back until our own is out.
     """
 
     peer: Peer
@@ -32,6 +38,7 @@ class Origin:
     told: frozenset[str] = frozenset()
     flooded: bool = False
     news_only: bytes | None = None
+    acks: int = ACKS_WANTED
     late: list[bytes] | None = None
 
 
@@ -95,6 +102,23 @@ class OwnQuestion:
 
     peer: Peer
     what: int = 0
+
+
+@lru_cache(maxsize=256)
+def acks_wanted(ok: bytes) -> int:
+    """
+    How many acks of others the sender of a put wants.
+
+    @param ok: the JSON text of its C{ok}: C{{"@":wanted,"/":peers near}}, if it is as gun.js says it.
+    """
+    try:
+        fields = jstext.parse(ok)
+    except ValueError:
+        return ACKS_WANTED
+    wanted = fields.get("@") if isinstance(fields, dict) else None
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float):
+        return ACKS_WANTED
+    return int(min(max(wanted, 0), 1 << 31))
 
 
 Route = Peer | Origin | Question | Push | OwnQuestion

@@ -175,6 +175,20 @@ class AckTests(SynchronousTestCase):
         self.release()
         self.assertEqual([True, 10, 11, 12], outcomes(self.a, "p1"))
 
+    def test_acks_wanted(self) -> None:
+        """No more of them go to the writer than it wants, which is nine if it does not say."""
+        for ok, most in (({"@": 2, "/": 9}, 2), ({"@": 0}, 0), ({"@": "x"}, 9), ("odd", 9), (None, 9)):
+            talk = Conversation()
+            a, b = talk.connect("a"), talk.connect("b")
+            b.say({"#": "g", "get": {"#": "s"}})
+            fields = {} if ok is None else {"ok": ok}
+            a.say(put("p1", "s", {"x": 1}, talk.now, **fields))
+            update = b.heard[-1]["#"]
+            for number in range(12):
+                b.say({"#": f"ack{number}", "@": update, "ok": number + 10})
+            self.assertEqual([True, *range(10, 10 + most)], outcomes(a, "p1"), ok)
+            self.assertEqual(12 - most, talk.counters["acks_unwanted"])
+
     def test_writer_leaves(self) -> None:
         """A commit goes on when its writer is gone."""
         self.a.say(put("p1", "s", {"x": 1}, self.now))
