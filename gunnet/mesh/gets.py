@@ -103,7 +103,9 @@ class Gets:
         @return: whether it is subscribed now and was not before.
         """
         peer, query = question.peer, question.query
-        if query is None or (peer.above and not peer.told_bridge):
+        if query is None or (
+            peer.above and not peer.bridged and peer.link is not None and peer.link.reliable
+        ):
             return False
         return self._subscriptions.add(peer, query)
 

@@ -67,7 +67,7 @@ class Peer:
     @ivar said_hi: whether it said C{hi}, as a page that boots does; one that comes back does not.
     @ivar is_gunnet: whether it told that it is a gunnet relay too.
     @ivar bridge: (of a gunnet relay) whether it is linked to other relays above it.
-    @ivar told_bridge: (of a gunnet relay) whether it was told that we are linked to other relays above us.
+    @ivar bridged: (of a gunnet relay) whether it takes us for one, and asks us what it asks those above it.
     @ivar full: (of a gunnet relay) whether it takes no more peers.
     @ivar behind: (of a gunnet relay) whether something changed that it was not told.
     @ivar above: whether it is one of the relays that this one is linked to by its own wish: it is dialled, or
@@ -83,6 +83,7 @@ class Peer:
         "asked",
         "behind",
         "bridge",
+        "bridged",
         "broadcast_at",
         "broadcasts_left",
         "full",
@@ -100,7 +101,6 @@ class Peer:
         "streams",
         "subscriptions",
         "token",
-        "told_bridge",
         "twin",
         "up",
         "url",
@@ -122,7 +122,7 @@ class Peer:
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
-        self.said_hi = self.is_gunnet = self.bridge = self.told_bridge = self.full = self.behind = False
+        self.said_hi = self.is_gunnet = self.bridge = self.bridged = self.full = self.behind = False
         self.above = url is not None
         self.twin: Peer | None = None
         self.token = ""
@@ -204,7 +204,7 @@ def _end(_life: Life, peer: Peer) -> None:
         peer.outbox.clear()
     peer.link = None
     peer.up = peer.paused = peer.held = False
-    peer.said_hi = peer.is_gunnet = peer.bridge = peer.told_bridge = peer.full = peer.behind = False
+    peer.said_hi = peer.is_gunnet = peer.bridge = peer.bridged = peer.full = peer.behind = False
     peer.pid = None
     peer.token = ""
     peer.inbox.clear()

@@ -3,11 +3,13 @@ What gunnet relays tell each other about themselves: the verb C{relay}, which gu
 
 ::
 
-    {"#":id,"dam":"relay","pid":…,"sync":1,"bridge":bool,"full":bool,"peers":[url, …],"token":t,"proof":t}
+    {"#":id,"dam":"relay","pid":…,"sync":1,"bridge":bool,"bridged":bool,"full":bool,"peers":[url, …],
+     "token":t,"proof":t}
 
 The relay that dials says it once it has answered the greeting, again while nobody answers, and again when
 something in it has changed; the other side answers with its own. C{bridge} is whether the sender is linked to
-relays that the receiver may not reach otherwise, so that it is asked as those above are.
+relays that the receiver may not reach otherwise, so that it is asked as those above are; C{bridged}, whether
+the sender does so with the receiver.
 
 B{Twins.} Two relays that dial each other have two links. gun.js drops the one that the greater process id
 dialled (C{lib/axe.js}), but a process id is only a claim, and whoever claims that of an upstream would cut
@@ -191,6 +193,7 @@ class Relays:
             self._hear_proof(peer, proof)
             return
         peer.full = fields.get("full") is True
+        peer.bridged = fields.get("bridged") is True
         was_bridge, peer.bridge = peer.bridge, fields.get("bridge") is True and self._may_be_bridge(peer)
         token = fields.get("token")
         if peer.url is None and isinstance(token, str) and 0 < len(token) <= self._limits.id_units:
@@ -216,8 +219,11 @@ class Relays:
             self._say(peer, self._hellos[peer])
         if was_bridge != peer.bridge:
             self._stale = True
-            if peer.bridge and peer.url is None:
-                self.on_bridge(peer)
+            if peer.url is None:
+                if not first:
+                    self._say(peer, self._hellos[peer])  # what it is asked from now on is to subscribe us
+                if peer.bridge:
+                    self.on_bridge(peer)
 
     def _may_be_bridge(self, peer: Peer) -> bool:
         """Whether one more may be asked for all that our peers ask."""
@@ -276,6 +282,7 @@ class Relays:
         return {
             "sync": SYNC_VERSION,
             "bridge": any(other is not peer for other in self._peers.sources()),
+            "bridged": peer.bridge and peer.url is None,
             "full": self._was_full,
             "peers": self.urls_for(peer),
         }
@@ -283,7 +290,6 @@ class Relays:
     def _say(self, peer: Peer, hello: Hello) -> None:
         hello.tries += 1
         hello.told = self._about_us(peer)
-        peer.told_bridge = hello.told["bridge"] is True
         first = {} if peer.is_gunnet and peer.url is not None else {"pid": self._pid}
         if peer.url is not None and not peer.is_gunnet:
             first["token"] = peer.token

@@ -224,14 +224,33 @@ class SubscribeTests(SynchronousTestCase):
         self.a = self.talk.connect("a")
 
     def test_above(self) -> None:
-        """What it asks for subscribes it only once it was told that we link it to others."""
+        """What it asks for subscribes it only once it knows that we link it to others."""
         self.up.say(get("g", "s"))
         self.assertEqual(0, len(self.talk.relay._subscriptions))
         other = self.talk.connect("other", url="ws://other/gun", pid="pidOther")
         be_gunnet(other)
         self.talk.advance(2_000)
         self.assertEqual([True], [it["bridge"] for it in said(self.up, "relay")][-1:])
+        self.up.say(get("not yet", "s"))
+        self.assertEqual(0, len(self.talk.relay._subscriptions))
+        self.up.say({"#": "knows", "dam": "relay", "sync": 1, "bridged": True})
         self.up.say(get("h", "s"))
+        self.assertEqual(1, len(self.talk.relay._subscriptions))
+
+    def test_told_first(self) -> None:
+        """One below that has become a bridge is told so before it is asked for anything."""
+        below = self.talk.connect("below", pid="pidBelow")
+        be_gunnet(below)
+        self.a.say(get("g", "s"))
+        below.take()
+        below.say({"#": "news", "dam": "relay", "sync": 1, "bridge": True})
+        news, question = [it for it in below.take() if it.get("dam") == "relay" or "get" in it]
+        self.assertEqual((True, SOUL), (news["bridged"], question["get"]))
+
+    def test_lossy(self) -> None:
+        """Where messages may be lost it is subscribed in any case."""
+        self.up.link.reliable = False
+        self.up.say(get("g", "s"))
         self.assertEqual(1, len(self.talk.relay._subscriptions))
 
     def test_asked_for_nobody(self) -> None:
