@@ -16,9 +16,9 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     C{lex} (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes
     from the future), C{answer} (answers assembled from stored text).
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
-    C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} (of clients that were cut off),
-    C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays above are to keep us up to
-    date about), C{unanswered}, C{wanted} (whether a client wants what relays want of one another),
+    C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
+    cut off), C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays above are to keep
+    us up to date about), C{unanswered}, C{wanted} (whether a client wants what relays want of one another),
     C{forward} (acks and answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls}
     (relays that others tell of), C{relay} (the front door).
 

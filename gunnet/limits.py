@@ -54,6 +54,10 @@ class Limits:
         each takes a look-up for each change.
     @ivar ask_backs: things that one peer is asked back for per second (L{gunnet.mesh.askback}).
     @ivar ask_back_names: things that wait to be asked back, of all peers.
+    @ivar ask_back_bytes: the same, by the characters of their names.
+    @ivar ask_back_souls: souls that are remembered as asked back for whole, of all peers, so that links are
+        followed to each once a link of a peer.
+    @ivar peer_ask_back_souls: the same, of one peer.
     @ivar outbox_bytes: what one peer may have waiting; at more it is dropped.
     @ivar outboxes_bytes: what all peers may have waiting; at more, the one with most is dropped.
     @ivar offline_bytes: what waits for an upstream whose link is down; at more the oldest goes.
@@ -128,6 +132,9 @@ class Limits:
     span_lengths: int = 100
     ask_backs: int = 1_000
     ask_back_names: int = 200_000
+    ask_back_bytes: int = 32 * MIB
+    ask_back_souls: int = 500_000
+    peer_ask_back_souls: int = 20_000
     outbox_bytes: int = 16 * MIB
     outboxes_bytes: int = 256 * MIB
     offline_bytes: int = 16 * MIB

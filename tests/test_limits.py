@@ -53,6 +53,12 @@ TESTS: dict[str, tuple[str, str]] = {
     "spans": ("spans_refused", MESH + "test_subscriptions.BoundTests.test_spans"),
     "span_lengths": ("spans_refused", MESH + "test_subscriptions.BoundTests.test_span_lengths"),
     "ask_back_names": ("ask_backs_refused", MESH + "test_askback.BoundTests.test_ask_back_names"),
+    "ask_back_bytes": ("ask_backs_refused", MESH + "test_behind.BoundTests.test_ask_back_bytes"),
+    "ask_back_souls": ("ask_back_souls_refused", MESH + "test_behind.BoundTests.test_ask_back_souls"),
+    "peer_ask_back_souls": (
+        "peer_ask_back_souls_refused",
+        MESH + "test_behind.BoundTests.test_peer_ask_back_souls",
+    ),
     "outbox_bytes": ("outbox_bytes_exceeded", MESH + "test_peers.SayTests.test_outbox_bytes"),
     "offline_bytes": ("offline_bytes_evicted", MESH + "test_peers.SayTests.test_offline_bytes"),
     "questions": ("questions_evicted", MESH + "test_questions.OfferTests.test_questions"),

@@ -73,6 +73,15 @@ class Query:
         """Whether it asks for all of one node."""
         return self.soul is not None and self.key is None and self.keys == ALL and self.budget is None
 
+    @property
+    def length(self) -> int:
+        """The characters of all names in it."""
+        length = len(self.soul or "") + len(self.key or "")
+        if self.souls is not ALL or self.keys is not ALL:
+            for span in (self.souls, self.keys):
+                length += len(span.prefix) + len(span.first or "") + len(span.last or "")
+        return length
+
 
 def cost(value: bytes) -> int:
     """What a value (JSON text) takes of a budget: the length of a string in UTF-16 code units, else nine."""

@@ -90,6 +90,16 @@ def _read_fast(text: bytes) -> list[PutCell]:
     return cells
 
 
+def linked_soul(value: bytes) -> str | None:
+    """
+    The soul that a value leads to.
+
+    @param value: canonical JSON text, as in a L{PutCell}.
+    @return: L{None} if it is no link.
+    """
+    return str(jstext.parse(value)["#"]) if value[:1] == b"{" else None
+
+
 def _link(value: Any) -> bytes:
     """
     The JSON text of a link.

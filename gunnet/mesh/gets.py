@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import Selection, is_hash_of
-from gunnet.graph.lex import ALL, Query
+from gunnet.graph.lex import Query
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
 from gunnet.mesh.interest import Interest
@@ -87,7 +87,7 @@ class Gets:
             self._say_nothing(question)
         if query is None or message.private or message.private_too:
             return
-        if _length(query) > LONG_NAMES:
+        if query.length > LONG_NAMES:
             question.query = None
         seen = read_told(message.told)
         if self._axe:
@@ -214,12 +214,3 @@ class Gets:
             stream.next_id = self._peers.new_id()
         if chunk is not None:
             self._say_chunk(stream.question, chunk_id, chunk, stream.next_id)
-
-
-def _length(query: Query) -> int:
-    """The characters of all names in C{query}."""
-    length = len(query.soul or "") + len(query.key or "")
-    if query.souls is not ALL or query.keys is not ALL:
-        for span in (query.souls, query.keys):
-            length += len(span.prefix) + len(span.first or "") + len(span.last or "")
-    return length

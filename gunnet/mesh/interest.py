@@ -156,6 +156,11 @@ class Interest:
 
     # Asking on our own account
 
+    def want(self, query: Query, now: float) -> None:
+        """A peer is subscribed to something that it did not ask for: the sources are asked in its place."""
+        for source in self.sources():
+            self._ask_if_needed(source, query, now)
+
     def resync(self, peer: Peer) -> None:
         """The link to a source is up, or a peer has become one: ask it for all that our peers want."""
         if len(self._subscriptions):

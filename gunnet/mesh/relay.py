@@ -95,7 +95,9 @@ class Relay:
         self._gets = Gets(
             self._graph, self._peers, self._subscriptions, interest, questions, limits, counters, axe=axe
         )
-        self._ask_back = AskBack(self._graph, self._peers, self._dup, limits, counters)
+        self._ask_back = AskBack(
+            self._graph, self._peers, self._subscriptions, interest, self._dup, limits, counters
+        )
         self._forward = Forward(
             self._peers, self._puts, self._gets, interest, questions, self._dup, limits, counters
         )
@@ -281,8 +283,8 @@ class Relay:
         if peer.is_gunnet and message.told:
             origin.told = read_told(message.told)
         self._dup.remember(message_id, origin)
+        route = None if message.re is None else self._dup.find(message.re)
         if not self._axe:
-            route = None if message.re is None else self._dup.find(message.re)
             origin.flooded = message.re is None or isinstance(route, OwnQuestion)
         put = bytes(message.put)
         if message.re is not None:
@@ -297,6 +299,8 @@ class Relay:
             )
             if news and origin.flooded and not (message.private or message.private_too):
                 self._flood.mind(origin, news, flooded, read_told(message.told), now)
+            if isinstance(route, OwnQuestion):
+                self._ask_back.heard(peer, route, put, digest, now)
 
     def _query(self, message: Message) -> Query | None:
         try:
@@ -372,6 +376,7 @@ class Relay:
             "peers": self._peers.near,
             "subscriptions": len(self._subscriptions),
             "ids": len(self._dup),
+            "asked_back": self._ask_back.souls,
             "hot_nodes": len(self._graph.hot),
             "pending_bytes": self._graph.pending_bytes,
             "deferred": self._puts.deferred,

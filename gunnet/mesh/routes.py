@@ -98,10 +98,13 @@ class OwnQuestion:
 
     @ivar peer: who was asked.
     @ivar what: the hash of what for.
+    @ivar held: if only one property of a node was asked for, to see whether the peer has that node: text of
+        the hash of the node as we had it then.
     """
 
     peer: Peer
     what: int = 0
+    held: str | None = None
 
 
 @lru_cache(maxsize=256)

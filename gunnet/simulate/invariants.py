@@ -97,7 +97,7 @@ def left_over(run: Simulation) -> list[Breach]:
     for relay in run.relays:
         if relay.relay is not None:
             health = relay.relay.health()
-            for name in ("peers", "subscriptions", "pending_bytes", "deferred", "ids"):
+            for name in ("peers", "subscriptions", "pending_bytes", "deferred", "ids", "asked_back"):
                 if health[name]:
                     found.append(f"{relay.name} has {name}: {health[name]}")
     return [Breach("tables empty", ", ".join(found[:_SHOWN]))] if found else []

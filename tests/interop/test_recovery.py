@@ -138,17 +138,10 @@ class Clients(Scenarios):
 
 
 class Behind(Scenarios):
-    """
-    What lies behind links, which gun.js does not ask for again: not solved yet (C{docs/known-issues.md}).
-    With AXE only: without it other clients sometimes answer by chance.
-    """
+    """What lies behind links, which gun.js does not ask for again."""
 
-    todo = "a client that comes back is not asked for souls that it reached by a link"
-
-    @classmethod
-    def test_cases(cls) -> dict[str, type]:
-        """See L{Scenarios.test_cases}."""
-        return {name: case for name, case in super().test_cases().items() if getattr(case, "axe", False)}
+    newest_only = True
+    pages = 3
 
     @gunjs_fails(NO_ASK_BACK)
     async def test_lost_disk_of_many_nodes(self) -> None:
@@ -207,6 +200,33 @@ class Behind(Scenarios):
         (fresh,) = await self.clients(relay)
         for path in paths:
             await (await fresh.get(*path).on()).shows(3)
+
+    @gunjs_fails(NO_ASK_BACK)
+    async def test_nothing_new(self) -> None:
+        """
+        A page that wrote nothing is told nothing that it did not ask for, and says no more than what shows
+        that it has it; it hears what is written from then on.
+        """
+        relay = await self.relay()
+        tap = Tap(self, relay)
+        (alice,), (bob,) = await self.clients(relay), await self.clients(tap)
+        await all_ok(alice.get("deep").put({"a": {"b": 1, "c": {"d": 1}}, "other": {"x": 1}}))
+        streams = [await bob.get(*path).on() for path in (("deep", "a", "b"), ("deep", "a", "c", "d"))]
+        await all_see(streams, 1)
+        tap.hold()
+        await all_closed([bob])
+        tap.release()
+        await bob.linked(2)
+        await quiet([tap], seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
+        again = [said for said in tap.heard.events if said.link == 2]
+        answers = [said.writes() for said in again if said.up and said.kind == "put"]
+        names = [(soul, key) for writes in answers for soul, key, _ in writes]
+        self.assertEqual([("deep/a", "b"), ("deep/a/c", "d")], names, tap.report())
+        told = [said for said in again if not said.up and said.kind == "put" and "@" not in said.message]
+        self.assertEqual([], told, "it was told what it has")
+        for value in (2, 3):
+            await all_ok(alice.get("deep", "a", "b").put(value), alice.get("deep", "a", "c", "d").put(value))
+            await all_see(streams, value, MEET_SECONDS)
 
 
 class Links(Scenarios):

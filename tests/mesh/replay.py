@@ -8,8 +8,9 @@ tells (see L{Replay} for what is checked of it). gun.js's stray C{FOO} is droppe
 and so is how messages are packed into frames.
 
 Our relay asks a client back that did not say C{hi} (L{gunnet.mesh.askback}), and gun.js does not. That is
-kept apart from the comparison if it repeats what the client asked over the same link, once; else it counts as
-something that only ours said.
+kept apart from the comparison if it repeats what the client asked over the same link, once, or asks for a
+node, and one property of it, to which a link led that crossed there; else it counts as something that only
+ours said.
 
 Some recorded relays dialled others (C{UP1} in the traces), or each other (C{R2} dialled C{R1}; a client
 C{A@R1} is one of C{R1}). Ours dial the same, but at the start. What they say there of themselves
@@ -117,11 +118,14 @@ class Asked:
     What one client asked over its link.
 
     @ivar queries: for what it may be asked back.
+    @ivar linked: the souls to which links led that it was told or said.
     @ivar said_hi: whether it said that it is no client that is back.
     """
 
     queries: set[Query] = field(default_factory=set)
+    linked: set[str] = field(default_factory=set)
     said_hi: bool = False
+    _taken: set[tuple[str, bool]] = field(default_factory=set)
 
     def add(self, message: Message) -> None:
         """The client said one more message."""
@@ -129,13 +133,30 @@ class Asked:
         query = read_get(message.get("get"), Limits())
         if query is not None:
             self.queries.add(query)
+        self.crossed(message)
+
+    def crossed(self, message: Message) -> None:
+        """The client said a message, or was told it."""
+        graph = message.get("put")
+        nodes = graph.values() if isinstance(graph, dict) else ()
+        for node in [node for node in nodes if isinstance(node, dict)]:
+            values = [value for key, value in node.items() if key != "_" and isinstance(value, dict)]
+            self.linked.update([value["#"] for value in values if isinstance(value.get("#"), str)])
 
     def takes_back(self, message: Message) -> bool:
-        """Whether C{message} asks the client for what it asked, for the first time."""
+        """Whether C{message} asks the client for what it asked, or what that leads to, for the first time."""
         query = None if "@" in message else read_get(message.get("get"), Limits())
-        if self.said_hi or query not in self.queries:
+        if self.said_hi or query is None:
             return False
-        self.queries.remove(query)
+        if query in self.queries:
+            self.queries.remove(query)
+            return True
+        if query.soul not in self.linked or not (query.is_whole_node or query.key):
+            return False
+        taken = (query.soul, query.is_whole_node)
+        if taken in self._taken:
+            return False
+        self._taken.add(taken)
         return True
 
 
@@ -267,6 +288,8 @@ class Replay:
         if who in self._trace.upstreams:
             return said
         asked = self._asked.setdefault(who, Asked())
+        for message in said:
+            asked.crossed(message)
         back = [message for message in said if message.get("#") not in self._trace.said_ids]
         back = [message for message in back if asked.takes_back(message)]
         self.asked_back += [(who, message) for message in back]
