@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable
 
 from gunnet.graph.answer import NodeCells, render
-from gunnet.graph.ham import Cell
+from gunnet.graph.ham import BEGINNING, Cell, beginning, decide_tie
 from gunnet.graph.merge import Graph
-from gunnet.graph.summary import END, LOWEST, Entry, Place, Summary
+from gunnet.graph.summary import END, LOWEST, Entry, Place, Summary, place_of
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
-from gunnet.mesh.ranges import Draft, Heard, Range, item_size
+from gunnet.mesh.ranges import Draft, Heard, Range, Tie, item_size
 from gunnet.mesh.unacked import Name
 
 ITEMS = 32
@@ -63,6 +63,7 @@ class Telling:
         self._note = note
         self._is_told = is_told
         self._nodes: NodeCells = []
+        self._souls: set[str] = set()
         self._size = 0
 
     @property
@@ -71,10 +72,13 @@ class Telling:
         return not self._peer.paused and self._peer.outbox.size <= self._limits.answer_bytes
 
     def add(self, soul: str, key: str, cell: Cell) -> None:
-        """Tell a cell, unless that is being done already; in order of souls and keys."""
+        """Tell a cell, unless that is being done already; those of one soul best after one another."""
         if self._is_told(self._peer, soul, key):
             return
         if not self._nodes or self._nodes[-1][0] != soul:
+            if soul in self._souls:
+                self.flush()  # JSON has each name once
+            self._souls.add(soul)
             self._nodes.append((soul, []))
             self._size += len(soul)
         self._nodes[-1][1].append((key, cell))
@@ -93,6 +97,7 @@ class Telling:
         self._peers.say(self._peer, text)
         self.bytes += len(text)
         self._nodes = []
+        self._souls.clear()
         self._size = 0
 
 
@@ -119,6 +124,7 @@ class Comparison:
         self._limits = limits
         self._is_first = heard is None
         self._need = deque[tuple[str, str]]() if heard is None else heard.need
+        self._ties = deque[Tie]() if heard is None else heard.ties
         self._ranges = deque([Range(LOWEST, END)]) if heard is None else heard.ranges
         self._scanned = 0
         self._asked_bytes = 0
@@ -134,6 +140,11 @@ class Comparison:
             if not self.telling.has_room:
                 return False
             self._put(*self._need.popleft())
+            self._asked_bytes = self.telling.bytes
+        while self._ties:
+            if not self.telling.has_room:
+                return False
+            self._end_tie(self._ties.popleft())
             self._asked_bytes = self.telling.bytes
         if self._ranges and not self._summary.advance(cells):
             return False
@@ -215,10 +226,9 @@ class Comparison:
             if told is None or entry.state > told.state:
                 self._put(entry.soul, entry.key)
             elif told.state > entry.state:
-                self.draft.need(told)
+                self.draft.need(told.place)
             elif told.digest != entry.digest:
-                self._put(entry.soul, entry.key)
-                self.draft.need(told)
+                self._ask_about(entry)
         if not self._need_before(theirs, rest or range_.high, range_):
             return False
         range_.low = rest or range_.high
@@ -231,8 +241,29 @@ class Comparison:
                 range_.low = theirs[0].place
                 range_.items = None
                 return False
-            self.draft.need(theirs.popleft())
+            self.draft.need(theirs.popleft().place)
         return True
+
+    def _ask_about(self, entry: Entry) -> None:
+        """Of two values with the same state one stands; the other one need not cross."""
+        cell = self._graph.known(entry.soul, entry.key)
+        if cell is not None:
+            self.draft.tie(entry, beginning(cell[1]))
+
+    def _end_tie(self, tie: Tie) -> None:
+        cell = self._graph.known(tie.soul, tie.key)
+        ours_stands: bool | None = False
+        if cell is not None and cell[0] != tie.state:
+            ours_stands = cell[0] > tie.state
+        elif cell is not None:
+            ours = beginning(cell[1])
+            if ours == tie.text and len(ours) < BEGINNING:
+                return  # it has come by another way
+            ours_stands = decide_tie(ours, tie.text)
+        if ours_stands is not False:
+            self._put(tie.soul, tie.key)
+        if not ours_stands:
+            self.draft.need(place_of(tie.soul, tie.key))
 
     def _put(self, soul: str, key: str) -> None:
         cell = self._graph.known(soul, key)

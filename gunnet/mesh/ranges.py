@@ -10,8 +10,10 @@ next one begins, and says where it ends first::
     end = null | soul | [soul, key]
 
 C{null} is the end of everything. Behind the last range there is nothing more to say. C{need} is a list of
-cells that the sender wants to be put: C{[soul, [key, …], …]}. Sums and hashes are 16 bytes in base64 without
-C{=}. All names are in order, each once.
+cells that the sender wants to be put: C{[soul, [key, …], …]}. C{ties} are cells of which both sides have
+different values with the same state: C{[soul, [key, state, "beginning of the sender's value", …], …]}, from
+which the other side sees whose stands, so that only this one is put. Sums and hashes are 16 bytes in base64
+without C{=}. All names are in order, each once.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
+from gunnet.graph.ham import BEGINNING
 from gunnet.graph.summary import END, HASH_BYTES, LOWEST, Entry, Place, place_of
 from gunnet.limits import Limits
 from gunnet.wire.jstext import from_order_key, number, order_key, string
@@ -57,23 +60,34 @@ class Range:
     items: deque[Entry] | None = None
 
 
+class Tie(NamedTuple):
+    """A cell of which the other side has another value. @ivar text: how that one begins."""
+
+    soul: str
+    key: str
+    state: float
+    text: str
+
+
 @dataclass(slots=True)
 class Heard:
     """
     One message, checked. Ranges about which there is nothing to say are left out.
 
     @ivar need: (soul, key) of the cells that the other side wants.
+    @ivar ties: the cells about which it wants to know whose value stands.
     @ivar cells: how many it says it has put before this message.
     """
 
     ranges: deque[Range] = field(default_factory=deque)
     need: deque[tuple[str, str]] = field(default_factory=deque)
+    ties: deque[Tie] = field(default_factory=deque)
     cells: int = 0
 
     @property
     def is_opening(self) -> bool:
         """Whether it is the first message of a session: the fingerprint of everything."""
-        if len(self.ranges) != 1 or self.need:
+        if len(self.ranges) != 1 or self.need or self.ties:
             return False
         [only] = self.ranges
         return only.items is None and (only.low, only.high) == (LOWEST, END)
@@ -103,6 +117,9 @@ def read(fields: dict[str, Any], limits: Limits) -> Heard:
         heard.need.extend([(_name(soul, limits), _name(key, limits)) for key in keys])
     if any(place_of(*cell) >= place_of(*after) for cell, after in pairwise(heard.need)):
         raise Malformed("need out of order")
+    heard.ties.extend(_ties(fields.get("ties", []), limits))
+    if any(place_of(*tie[:2]) >= place_of(*after[:2]) for tie, after in pairwise(heard.ties)):
+        raise Malformed("ties out of order")
     heard.cells = _count(fields.get("sent", 0))
     return heard
 
@@ -110,7 +127,7 @@ def read(fields: dict[str, Any], limits: Limits) -> Heard:
 def _check_size(fields: dict[str, Any], limits: Limits) -> None:
     """No message that was cut in time says as much as this, and to read more takes long."""
     left = limits.sync_message_bytes // _BYTES_LEAST
-    lists = [fields.get("ranges"), fields.get("need")]
+    lists = [fields.get("ranges"), fields.get("need"), fields.get("ties")]
     while lists:
         said = lists.pop()
         if type(said) is list:
@@ -133,6 +150,17 @@ def _items(value: Any, low: Place, high: Place, limits: Limits) -> Iterator[Entr
                 raise Malformed("items out of order")
             yield Entry(place, _state(said[at + 1]), _digest(said[at + 2]))
             before, is_first = place, False
+
+
+def _ties(value: Any, limits: Limits) -> Iterator[Tie]:
+    for soul, said in _by_soul(value):
+        if len(said) % 3:
+            raise Malformed("ties are no triples")
+        for at in range(0, len(said), 3):
+            if type(said[at + 2]) is not str:
+                raise Malformed("no text")
+            text = said[at + 2][:BEGINNING]
+            yield Tie(_name(soul, limits), _name(said[at], limits), _state(said[at + 1]), text)
 
 
 def _by_soul(value: Any) -> Iterator[tuple[Any, list[Any]]]:
@@ -195,7 +223,7 @@ class Draft:
     A message being made, in order.
 
     @ivar size: roughly its size, bytes.
-    @ivar needed: how many cells it asks for.
+    @ivar needed: how many cells it asks for, or asks about.
     """
 
     def __init__(self) -> None:
@@ -203,12 +231,13 @@ class Draft:
         self.needed = 0
         self._ranges: list[bytes] = []
         self._told_to = LOWEST
-        self._need: dict[str, list[bytes]] = {}
+        self._need: dict[Place, bytes] = {}
+        self._ties: list[tuple[bytes, bytes]] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether it says nothing that would want an answer."""
-        return not self._ranges and not self._need
+        return not self._ranges and not self._need and not self._ties
 
     def fingerprint(self, low: Place, high: Place, count: int, total: int) -> None:
         """Tell a fingerprint."""
@@ -229,16 +258,18 @@ class Draft:
         self._ranges.append(text)
         self.size += len(text) + 1
 
-    def need(self, entry: Entry) -> None:
-        """Ask for a cell; in order."""
-        soul = entry.soul
-        key = string(entry.key)
-        keys = self._need.get(soul)
-        if keys is None:
-            keys = self._need[soul] = []
-            self.size += len(string(soul)) + 4
-        keys.append(key)
-        self.size += len(key) + 1
+    def need(self, place: Place) -> None:
+        """Ask for a cell."""
+        text = string(from_order_key(place[1]))
+        self._need[place] = text
+        self.size += len(text) + len(place[0]) + 5
+        self.needed += 1
+
+    def tie(self, entry: Entry, text: str) -> None:
+        """Ask whose value of a cell stands, in order. @param text: how ours begins."""
+        said = b"%b,%b,%b" % (string(entry.key), number(entry.state).encode("ascii"), string(text))
+        self._ties.append((entry.place[0], said))
+        self.size += len(said) + len(entry.place[0]) + 5
         self.needed += 1
 
     def fields(self) -> bytes:
@@ -247,8 +278,10 @@ class Draft:
         if self._ranges:
             text += b',"ranges":[%b]' % b",".join(self._ranges)
         if self._need:
-            need = [b"%b,[%b]" % (string(soul), b",".join(keys)) for soul, keys in self._need.items()]
-            text += b',"need":[%b]' % b",".join(need)
+            need = sorted(self._need.items())
+            text += b',"need":[%b]' % _grouped([(soul, key) for (soul, _), key in need])
+        if self._ties:
+            text += b',"ties":[%b]' % _grouped(self._ties)
         return text
 
 

@@ -7,12 +7,13 @@ The cells themselves go as ordinary puts. The side that began has at most one me
 one only remembers what it is just answering. What a message can't hold is left to the next one as one range::
 
     -> {"#": id, "dam": "sync", "sync": 1, "ranges": [[null, count, sum]]}
-    <- {"#": id, "dam": "sync", "sync": 1, "@": id answered, "ranges": […], "need": […], "sent": cells put}
+    <- {"#": id, "dam": "sync", "sync": 1, "@": id, "ranges": […], "need": […], "ties": […], "sent": cells}
     <- {…, "@": …, "equal": 1}      to the first message: all is the same
     <- {…, "@": …, "wait": 1}       still reading
     <- {…, "@": …, "err": text}     no session now
 
-L{gunnet.mesh.ranges} has the forms of the fields. A session is over when an answer leaves nothing to be said.
+L{gunnet.mesh.ranges} has the forms of the fields; C{@} is the id of what is answered, C{sent} says how many
+cells were put. A session is over when an answer leaves nothing to be said.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from gunnet.graph.ham import BEGINNING
 from gunnet.graph.lex import ALL
 from gunnet.graph.summary import END, LOWEST, Entry, item_hash, place_of
 from gunnet.limits import Limits
-from gunnet.mesh.ranges import Draft, Malformed, read
+from gunnet.mesh.ranges import Draft, Malformed, Tie, read
 from gunnet.mesh.sessions import STUCK_ROUNDS, SYNC_TIMEOUT_MS, WAIT_MS, Outcome
 from gunnet.mesh.sync import BUSY, CROSSED, LOOKS, NO_ROOM
 from gunnet.store.interface import StoreError
@@ -106,6 +107,44 @@ class ConvergeTests(SynchronousTestCase):
         one = {("s", f"k{i}"): (1.0, b"1" if i % 2 else b"true") for i in range(100)}
         other = {("s", f"k{i}"): (1.0, b"2") for i in range(100)}
         self.converge(one, other)
+
+    def test_ties_cross_once(self) -> None:
+        """
+        At the same state only the value that stands is put, whoever has it; both where that can't be told
+        from their beginnings.
+        """
+        alike = "é" * (BEGINNING - 1)
+        for mine, yours, crossings in (
+            (b"1", b"2", 1),
+            (b'"a"', b'"aa"', 1),
+            ("\uffff", "\U0001f600", 1),
+            (alike[:-1] + "a", alike[:-1] + "b", 1),
+            (alike + "a", alike + "b", 2),
+            (alike[:-1] + "a", alike[:-1], 1),
+        ):
+            texts = [text if isinstance(text, bytes) else f'"{text}"'.encode() for text in (mine, yours)]
+            for one, other in (texts, reversed(texts)):
+                for by in (0, 1):
+                    self.converge({("s", "k"): (1.0, one)}, {("s", "k"): (1.0, other)}, by=by)
+                    said = [message for side in self.pair.sides for message in side.said]
+                    self.assertEqual(crossings, sum("put" in message for message in said), texts)
+
+    def test_tie_ends_meanwhile(self) -> None:
+        """What has changed since a tie was told of is put or asked for by its state, or left alone."""
+        for ours, puts, needs in (
+            ((2.0, b"0"), 1, 0),
+            ((0.5, b"9"), 0, 1),
+            ((1.0, b"3"), 0, 0),
+            ((1.0, b"4"), 1, 0),
+            (None, 0, 1),
+        ):
+            pair = Pair(Side(None if ours is None else {("s", "k"): ours}, seed=1), Side(seed=2))
+            side = pair.sides[0]
+            asked = {"#": "x", "dam": "sync", "sync": 1, "ties": ["s", ["k", 1, "3"]]}
+            side.hear(jstext.stringify(asked), START)
+            side.turn(START)
+            self.assertEqual(puts, sum("put" in said for said in side.said), ours)
+            self.assertEqual([["s", ["k"]]] * needs, [said["need"] for said in side.syncs if "need" in said])
 
     def test_empty(self) -> None:
         """One side empty, the other side empty, both empty."""
@@ -578,6 +617,9 @@ VALUES = st.recursive(
 )
 
 
+FIELDS = ["ranges", "need", "ties", "sent", "wait", "err", "sync", "@"]
+
+
 class FormTests(SynchronousTestCase):
     """The JSON of messages."""
 
@@ -596,7 +638,9 @@ class FormTests(SynchronousTestCase):
         draft.items(entries[30].place, entries[50].place, entries[30:50])
         draft.fingerprint(entries[50].place, END, 0, 0)
         for entry in entries:
-            draft.need(entry)
+            draft.need(entry.place)
+        for entry in entries[:9]:
+            draft.tie(entry, "é" * BEGINNING)
         text = b'{"#":"x"' + draft.fields() + b"}"
         heard = read(jstext.parse(text), Limits())
         first, second, third = heard.ranges
@@ -606,6 +650,8 @@ class FormTests(SynchronousTestCase):
         self.assertEqual(list(second.items), entries[30:50])
         self.assertEqual((third.low, third.high, third.count, third.total), (entries[50].place, END, 0, 0))
         self.assertEqual([place_of(*cell) for cell in heard.need], [entry.place for entry in entries])
+        ties = [Tie(entry.soul, entry.key, entry.state, "é" * BEGINNING) for entry in entries[:9]]
+        self.assertEqual(list(heard.ties), ties)
         self.assertFalse(heard.is_opening)
 
     def test_malformed(self) -> None:
@@ -636,6 +682,11 @@ class FormTests(SynchronousTestCase):
             {"need": ["a", ["b", "b"]]},
             {"need": ["b", ["a"], "a", ["a"]]},
             {"need": [1, ["b"]]},
+            {"ties": ["a", ["k", 1]]},
+            {"ties": ["a", ["k", "1", "text"]]},
+            {"ties": ["a", ["k", 1, 1]]},
+            {"ties": ["a", ["k", 1, "text", "k", 1, "text"]]},
+            {"ties": ["a", ["k"] * 30_000]},
             {"sent": [1]},
             {"sent": "1"},
             {"ranges": [[None, ["a", ["k"] * 30_000]]]},
@@ -646,7 +697,7 @@ class FormTests(SynchronousTestCase):
                 read(fields, Limits())
 
     @settings(max_examples=150, deadline=None, derandomize=True)
-    @given(st.dictionaries(st.sampled_from(["ranges", "need", "sent", "wait", "err", "sync", "@"]), VALUES))
+    @given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
     def test_anything(self, fields: dict[str, Any]) -> None:
         """Whatever strangers say, nothing is raised, as a request or as an answer."""
         side = Side(some(20))
