@@ -82,7 +82,6 @@ class Dam:
             peer.life.named(pid)
         if fields.get("@") is None:
             self._say_pid(peer, b'"@":%b,' % string(fields["#"]))
-            self._relays.greeted(peer)
         if peer.pid is not None:
             self._relays.named(peer)
 

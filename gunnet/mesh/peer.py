@@ -66,6 +66,8 @@ class Peer:
     @ivar broadcast_at: when that was reckoned, milliseconds.
     @ivar said_hi: whether it said C{hi}, as a page that boots does; one that comes back does not.
     @ivar is_gunnet: whether it told that it is a gunnet relay too.
+    @ivar was_gunnet: (of an upstream) whether it was one when that was last known; L{None} before.
+    @ivar joined: as which one it has joined (L{gunnet.mesh.peers.Peers}); 0 before.
     @ivar bridge: (of a gunnet relay) whether it is linked to other relays above it.
     @ivar bridged: (of a gunnet relay) whether it takes us for one, and asks us what it asks those above it.
     @ivar full: (of a gunnet relay) whether it takes no more peers.
@@ -91,6 +93,7 @@ class Peer:
         "id",
         "inbox",
         "is_gunnet",
+        "joined",
         "life",
         "link",
         "outbox",
@@ -104,6 +107,7 @@ class Peer:
         "twin",
         "up",
         "url",
+        "was_gunnet",
     )
 
     def __init__(self, peer_id: str, url: str | None = None) -> None:
@@ -123,6 +127,8 @@ class Peer:
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
         self.said_hi = self.is_gunnet = self.bridge = self.bridged = self.full = self.behind = False
+        self.joined = 0
+        self.was_gunnet: bool | None = None
         self.above = url is not None
         self.twin: Peer | None = None
         self.token = ""
@@ -207,6 +213,7 @@ def _end(_life: Life, peer: Peer) -> None:
     peer.said_hi = peer.is_gunnet = peer.bridge = peer.bridged = peer.full = peer.behind = False
     peer.pid = None
     peer.token = ""
+    peer.joined = 0
     peer.inbox.clear()
     peer.streams.clear()
     peer.asked.clear()

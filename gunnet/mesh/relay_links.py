@@ -92,9 +92,10 @@ class RelayLinks:
         }
         self.relays.on_stranger = self._strangers.append
         self.relays.on_bridge = interest.resync
-        self.relays.on_twin = lambda _, twin: interest.resync(twin)
+        self.relays.on_twin = self._take_twin
         self.relays.urls_for = self.gossip.urls_for
         self.relays.owes = unacked.owes
+        unacked.will_compare = self._will_compare
 
     # Links
 
@@ -119,6 +120,13 @@ class RelayLinks:
         peer = self._peers.retire(url)
         if peer is not None:
             self._unacked.lost(peer, None)
+
+    def _take_twin(self, dialled: Peer, twin: Peer) -> None:
+        self._unacked.inherit(dialled, twin)
+        self._interest.resync(twin)
+
+    def _will_compare(self, peer: Peer) -> bool:
+        return self._syncs and (self.relays.may_be_gunnet(peer) or self.sync.will_compare(peer))
 
     # Verbs
 

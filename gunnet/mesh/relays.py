@@ -101,15 +101,10 @@ class Relays:
     def opened(self, peer: Peer) -> None:
         """A link that we dialled is up."""
         peer.token = self._peers.new_id()
-        self._hellos[peer] = Hello(doubtful=True)
+        hello = self._hellos[peer] = Hello(doubtful=True)
+        self._say(peer, hello)
         self._stale = True
         self._due = 0.0
-
-    def greeted(self, peer: Peer) -> None:
-        """A peer that we dialled has greeted us, and was answered."""
-        hello = self._hellos.get(peer)
-        if hello is not None and not hello.tries:
-            self._say(peer, hello)
 
     def named(self, peer: Peer) -> None:
         """A peer has told its process id."""
@@ -137,6 +132,11 @@ class Relays:
         if twin.above and twin.url is None:
             peer.twin = twin  # the other link stands for this one, which is not dialled meanwhile
         return None
+
+    def may_be_gunnet(self, peer: Peer) -> bool:
+        """Whether an upstream that was no other relay the last time has not said yet what it is."""
+        hello = self._hellos.get(peer)
+        return hello is not None and hello.doubtful and peer.was_gunnet is not False
 
     def met_itself(self, peer: Peer) -> None:
         """A link leads back to this relay: it is not dialled again."""
@@ -203,7 +203,7 @@ class Relays:
                 self._prove(twin, peer)
         first = not peer.is_gunnet
         if first:
-            peer.is_gunnet = True
+            peer.is_gunnet = peer.was_gunnet = True
             self._peers.relays[peer.id] = peer
             pid = fields.get("pid")
             if peer.pid is None and isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
@@ -271,6 +271,7 @@ class Relays:
             hello.at = now + HELLO_PAUSE_MS * 2 ** max(0, hello.tries - 1)
         if hello.doubtful and hello.opened_at is not None and hello.opened_at + NOT_GUNNET_MS <= now:
             hello.doubtful = False
+            peer.was_gunnet = False
             self.on_stranger(peer)
 
     @property

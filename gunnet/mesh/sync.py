@@ -111,6 +111,12 @@ class Sync:
         if peer.above:
             self._greeted.append(peer)
 
+    def will_compare(self, peer: Peer) -> bool:
+        """Whether a session with C{peer} is due or under way."""
+        neighbour = self._neighbours.get(peer.id)
+        is_due = neighbour is not None and (neighbour.due is not None or neighbour.session is not None)
+        return is_due or peer in self._greeted
+
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
         neighbour = self._neighbours.pop(peer.id, None)
@@ -143,7 +149,10 @@ class Sync:
         for neighbour in list(self._under_way.values()):
             session, serving = neighbour.session, neighbour.serving
             if session is None and neighbour.due is not None and neighbour.due <= now:
-                self.begin(neighbour.peer, now)
+                if neighbour.peer.is_shadow:
+                    neighbour.due = None
+                else:
+                    self.begin(neighbour.peer, now)
             elif session is not None and session.work is None and session.until <= now:
                 self._counters.count("sync_timeouts")
                 self._fail(neighbour, session, "no answer", now)
@@ -189,6 +198,7 @@ class Sync:
                 self._fail(neighbour, session, error, now)
             else:
                 peer.behind = False
+                self._unacked.begin_comparing(peer)
         elif done is not None:
             session.done.append(done)
         self._mind(neighbour)
@@ -276,7 +286,8 @@ class Sync:
             self._counters.count("sync_messages_served")
             if heard.is_opening:
                 peer.behind = False
-                neighbour.due = None
+                if not self._unacked.has_missed(peer):
+                    neighbour.due = None
             neighbour.serving = Serving(asked, self._work(peer, heard), now, is_opening=heard.is_opening)
         self._mind(neighbour)
 
@@ -360,6 +371,10 @@ class Sync:
             neighbour.looks = neighbour.looks + 1 if session.outcome.moved else 0
             if 0 < neighbour.looks <= LOOKS:
                 self._schedule(neighbour, now + self._limits.sync_ms * 2 ** (neighbour.looks - 1))
+        if error != CROSSED:
+            self._unacked.end_comparing(neighbour.peer, done=error is None)
+        elif self._unacked.has_missed(neighbour.peer):
+            self._schedule(neighbour, now)
         self._mind(neighbour)
         session.tell()
 

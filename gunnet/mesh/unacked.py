@@ -7,7 +7,7 @@ fresh id. So it has a bound, and a cell that changes often while an upstream is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from math import inf
 
@@ -16,6 +16,8 @@ from gunnet.graph.answer import in_order, render
 from gunnet.graph.ham import Cell
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
+from gunnet.mesh.debt import RETRY_MS, Debt, size_of
+from gunnet.mesh.debt import Name as Name
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.routes import Push, Route
@@ -23,12 +25,7 @@ from gunnet.store.interface import StoreError
 from gunnet.wire.dup import Dup
 from gunnet.wire.jstext import string
 
-RETRY_MS = 3_000.0
 RETRY_MS_MAX = 60_000.0
-"""
-A gunnet relay acknowledges every update, so one that did not by then has not got it, unless the link is
-reliable. The pause is twice as long as acks took lately if that is more, and doubles while none come.
-"""
 
 FORGET_MS = 60_000.0
 """A gun.js relay acknowledges only what is news to it: after so long on one link, it has the rest."""
@@ -39,66 +36,22 @@ So long at least, and twice as long at most, it is known that something was ackn
 at that moment need not say it again.
 """
 
+HOLD_MS = 10_000.0
+"""
+So long after a link is new, what its relay missed waits for the comparison of graphs, which shows what of it
+the relay really lacks.
+"""
+
 CELLS_PER_TURN = 500
 
-_CELL_BYTES = 200
 _SLOWER = 0.9
-
-Name = tuple[str, str]
-"""(soul, key)."""
-
-
-class Debt:
-    """
-    What one relay may not have.
-
-    @ivar said: by id, the updates that it has not acknowledged: (when they were said, the names in them).
-    @ivar under_way: names to how many of these they are in.
-    @ivar recent: names that were acknowledged lately; C{earlier}, before that.
-    @ivar owed: names that are to be said, in order.
-    @ivar pause_ms: how long an ack is waited for.
-    """
-
-    __slots__ = ("earlier", "owed", "pause_ms", "recent", "said", "shift_at", "under_way")
-
-    def __init__(self) -> None:
-        self.said: dict[str, tuple[float, list[Name]]] = {}
-        self.under_way: dict[Name, int] = {}
-        self.recent: dict[Name, None] = {}
-        self.earlier: dict[Name, None] = {}
-        self.shift_at = 0.0
-        self.owed: dict[Name, None] = {}
-        self.pause_ms = RETRY_MS
-
-    def __iter__(self) -> Iterator[Name]:
-        for _, names in self.said.values():
-            yield from names
-        yield from self.owed
-
-    def add(self, update: str, names: list[Name], now: float) -> None:
-        """An update was said."""
-        self.said[update] = (now, names)
-        under_way = self.under_way
-        for name in names:
-            under_way[name] = under_way.get(name, 0) + 1
-
-    def take(self, update: str) -> list[Name]:
-        """An update is not waited for any more. @return: the names in it, none if it was not waited for."""
-        entry = self.said.pop(update, None)
-        if entry is None:
-            return []
-        for name in entry[1]:
-            if self.under_way[name] == 1:
-                del self.under_way[name]
-            else:
-                self.under_way[name] -= 1
-        return entry[1]
 
 
 class Unacked:
     """
     Minds the updates to other relays.
 
+    @ivar will_compare: whether the graph of a peer whose link is up is going to be compared, or may be.
     @ivar size: roughly what the names take in memory, in bytes.
     """
 
@@ -112,6 +65,7 @@ class Unacked:
         self._counters = counters
         self._debts: dict[Peer, Debt] = {}
         self._slowest: dict[Peer, float] = {}
+        self.will_compare: Callable[[Peer], bool] = _never
         self.size = 0
 
     def __len__(self) -> int:
@@ -125,15 +79,74 @@ class Unacked:
         @param update: its message id.
         """
         if peer.above or peer.is_gunnet:
-            self._debt(peer).add(update, names, now)
+            debt = self._debt(peer)
+            debt.add(update, names, now)
+            self.size -= debt.forget_missed(names)
             self._grow(peer, names)
 
     def owe(self, peer: Peer, names: Iterable[Name]) -> None:
-        """C{peer} is to be told the cells C{names}, as soon as it can be."""
-        owed = self._debt(peer).owed
-        new = [name for name in names if name not in owed]
-        owed.update(dict.fromkeys(new))
+        """
+        C{peer} is to be told the cells C{names}, as soon as it can be; if it is away, what it lacks of them
+        when it is back.
+        """
+        debt = self._debt(peer)
+        self._note(peer, debt.owed if peer.up else debt.missed, names)
+
+    def _note(self, peer: Peer, noted: dict[Name, None], names: Iterable[Name]) -> None:
+        new = [name for name in names if name not in noted]
+        noted.update(dict.fromkeys(new))
         self._grow(peer, new)
+
+    # Comparing graphs (gunnet.mesh.sync) finds what was missed
+
+    def begin_comparing(self, peer: Peer) -> None:
+        """The graph of C{peer} is being compared from now on."""
+        debt = self._debts.get(peer)
+        if debt is not None:
+            self.size -= size_of([name for name in debt.missed if name in debt.compared])
+            debt.compared.update(debt.missed)
+            debt.missed.clear()
+
+    def end_comparing(self, peer: Peer, *, done: bool) -> None:
+        """
+        The comparison has ended.
+
+        @param done: whether all was compared: C{peer} has what it had missed, or is being told it. Else it is
+            to be told all.
+        """
+        debt = self._debts.get(peer)
+        if debt is None:
+            return
+        if done:
+            self.size -= size_of(debt.compared)
+            debt.compared.clear()
+        else:
+            self._release(debt)
+        self._tidy(peer, debt)
+
+    def has_missed(self, peer: Peer) -> bool:
+        """Whether a comparison that came to nothing is to be begun again: something was missed."""
+        debt = self._debts.get(peer)
+        return debt is not None and bool(debt.missed or debt.compared)
+
+    def _release(self, debt: Debt) -> None:
+        """What was missed is to be said."""
+        for names in (debt.missed, debt.compared):
+            self.size -= size_of([name for name in names if name in debt.owed])
+            debt.owed.update(names)
+            names.clear()
+        debt.hold_until = None
+
+    def inherit(self, peer: Peer, twin: Peer) -> None:
+        """C{twin} stands for C{peer} from now on, which is the same relay: it is told what still is to be."""
+        debt = self._debts.get(peer)
+        if debt is not None:
+            names = [*debt.owed, *debt.missed, *debt.compared]
+            for noted in (debt.owed, debt.missed, debt.compared):
+                self.size -= size_of(noted)
+                noted.clear()
+            self._note(twin, self._debt(twin).missed, names)
+            self._tidy(peer, debt)
 
     def acked(self, peer: Peer, update: str, now: float, *, refused: bool = False) -> None:
         """
@@ -151,27 +164,24 @@ class Unacked:
             slowest = max(now - said_at, self._slowest.get(peer, 0.0) * _SLOWER)
             self._slowest[peer] = slowest
             debt.pause_ms = min(max(RETRY_MS, 2 * slowest), RETRY_MS_MAX)
-            self.size -= _size(names)
+            self.size -= size_of(names)
             new = () if refused else [name for name in names if name not in debt.recent]
             debt.recent.update(dict.fromkeys(new))
-            self.size += _size(new)
+            self.size += size_of(new)
             self._tidy(peer, debt)
 
     def is_told(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
         name = (soul, key)
-        for each in (peer, peer.twin):
-            debt = None if each is None else self._debts.get(each)
-            if debt is not None and (
-                name in debt.under_way or name in debt.owed or name in debt.recent or name in debt.earlier
-            ):
-                return True
-        return False
+        debts = [self._debts[each] for each in (peer, peer.twin) if each in self._debts]
+        if any(name in debt.missed or name in debt.compared for debt in debts):
+            return False  # it has changed after it was told
+        return any(debt.is_told(name) for debt in debts)
 
     def owes(self, peer: Peer) -> bool:
         """Whether C{peer} may not have all."""
         debt = self._debts.get(peer)
-        return debt is not None and bool(debt.said or debt.owed)
+        return debt is not None and bool(debt.said or debt.owed or debt.missed or debt.compared)
 
     def lost(self, peer: Peer, heir: Peer | None) -> None:
         """
@@ -184,9 +194,15 @@ class Unacked:
         if debt is None:
             return
         names = list(debt)
-        self.size -= _size(names) + _size(debt.recent) + _size(debt.earlier)
-        if heir is not None and names:
-            self.owe(heir, names)
+        self.size -= size_of(names) + size_of(debt.recent) + size_of(debt.earlier)
+        if heir is None:
+            return
+        if names:
+            self._note(heir, self._debt(heir).missed, names)
+        if peer.is_leaving and heir.up:
+            # The same relay by another link: it has what it acknowledged on this one.
+            kept = self._debt(heir)
+            self._note(heir, kept.recent, [*debt.recent, *debt.earlier])
 
     def run(self, now: float) -> None:
         """Say again what is due."""
@@ -199,6 +215,8 @@ class Unacked:
                 self._give_up_waiting(debt, now)
             if debt.shift_at <= now:
                 self._shift(debt, now)
+            if debt.missed or debt.compared:
+                self._hold(peer, debt, now)
             if debt.owed and self._has_room(peer):
                 self._say_owed(peer, debt, now)
             self._tidy(peer, debt)
@@ -213,10 +231,18 @@ class Unacked:
         if debt.owed and self._has_room(peer):
             return now
         due = debt.shift_at if debt.recent or debt.earlier else inf
+        if debt.missed or debt.compared:
+            due = min(due, now if debt.hold_until is None else debt.hold_until)
         if debt.said and not (peer.is_gunnet and peer.link.reliable):
             said_at, _ = next(iter(debt.said.values()))
             due = min(due, said_at + (debt.pause_ms if peer.is_gunnet else FORGET_MS))
         return due
+
+    def _hold(self, peer: Peer, debt: Debt, now: float) -> None:
+        if debt.hold_until is None:
+            debt.hold_until = now + HOLD_MS
+        if debt.hold_until <= now or not self.will_compare(peer):
+            self._release(debt)
 
     def _has_room(self, peer: Peer) -> bool:
         return peer.outbox.size <= self._limits.answer_bytes
@@ -229,20 +255,20 @@ class Unacked:
         for update in late:
             for name in debt.take(update):
                 if name in debt.owed or name in debt.under_way:
-                    self.size -= _size([name])  # what was said later of it covers it
+                    self.size -= size_of([name])  # what was said later of it covers it
                 else:
                     debt.owed[name] = None
         debt.pause_ms = min(2 * debt.pause_ms, RETRY_MS_MAX)
 
     def _shift(self, debt: Debt, now: float) -> None:
         """Forget what was acknowledged some time ago."""
-        self.size -= _size(debt.earlier)
+        self.size -= size_of(debt.earlier)
         debt.earlier, debt.recent = debt.recent, {}
         debt.shift_at = now + RECENT_MS
 
     def _forget_old(self, debt: Debt, now: float) -> None:
         for update in [update for update, (at, _) in debt.said.items() if at + FORGET_MS <= now]:
-            self.size -= _size(debt.take(update))
+            self.size -= size_of(debt.take(update))
 
     def _say_owed(self, peer: Peer, debt: Debt, now: float) -> None:
         names = []
@@ -263,7 +289,7 @@ class Unacked:
                     break
         for name in names:
             del debt.owed[name]
-        self.size -= _size(names)
+        self.size -= size_of(names)
         if nodes:
             update = self._peers.new_id()
             self._dup.remember(update, Push(()))
@@ -282,7 +308,7 @@ class Unacked:
         return debt
 
     def _grow(self, peer: Peer, names: list[Name]) -> None:
-        self.size += _size(names)
+        self.size += size_of(names)
         if self.size > self._limits.unacked_bytes:
             # Comparing the graphs finds what is forgotten here (gunnet.mesh.sync).
             self._counters.count("unacked_bytes_evicted")
@@ -290,9 +316,9 @@ class Unacked:
             self.lost(peer, None)
 
     def _tidy(self, peer: Peer, debt: Debt) -> None:
-        if not (debt.said or debt.owed or debt.recent or debt.earlier):
+        if not (self.owes(peer) or debt.recent or debt.earlier):
             self._debts.pop(peer, None)
 
 
-def _size(names: Iterable[Name]) -> int:
-    return sum([_CELL_BYTES + len(soul) + len(key) for soul, key in names])
+def _never(_peer: Peer) -> bool:
+    return False

@@ -14,7 +14,7 @@ ours said.
 
 Some recorded relays dialled others (C{UP1} in the traces), or each other (C{R2} dialled C{R1}; a client
 C{A@R1} is one of C{R1}). Ours dial the same, but at the start. What they say there of themselves
-(L{gunnet.mesh.relays}) is kept apart too, if they say it to whom they have dialled, and after the greeting.
+(L{gunnet.mesh.relays}) is kept apart too, if they say it to whom they have dialled.
 Where a relay closed a link, that is compared as a message C{{"closed": true}}.
 """
 
@@ -278,8 +278,7 @@ class Replay:
                 self._ours.setdefault(who, Heard()).add(self._trace, CLOSED)
 
     def _without_hellos(self, who: str, said: list[Message]) -> list[Message]:
-        peer = self._clients[who].peer
-        if who not in self._trace.upstreams or peer is None or peer.pid is None:
+        if who not in self._trace.upstreams:
             return said
         self.hellos += [(who, message) for message in said if message.get("dam") == "relay"]
         return [message for message in said if message.get("dam") != "relay"]

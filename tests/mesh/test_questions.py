@@ -421,7 +421,7 @@ class UpstreamTests(SynchronousTestCase):
     def test_flood_after_reconnect(self) -> None:
         """With AXE off the news that it answers goes to everybody, as a put; what is no news goes nowhere."""
         self.talk = Conversation(axe=False)
-        self.a, b = self.talk.connect("a"), self.talk.connect("b")
+        self.a, b = self.talk.connect("a"), self.talk.connect("b", pid="pidB")
         self.up = self.talk.connect("up", url=URL)
         self.a.say(get("g", "s", "x"))
         self.up.close()

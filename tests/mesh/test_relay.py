@@ -142,13 +142,14 @@ class FrameTests(SynchronousTestCase):
         self.a.take(), self.b.take()
 
     def test_greeting(self) -> None:
-        """An accepted peer is told first who we are; one that we dialled is not."""
+        """An accepted peer is told first who we are, and one that we dialled what."""
         client = self.talk.connect("c")
         (hello,) = client.heard
         self.assertEqual(
             {"dam": "?", "pid": self.talk.relay.pid}, {name: hello[name] for name in ("dam", "pid")}
         )
-        self.assertEqual([], self.talk.connect("up", url="ws://up/gun").heard)
+        (hello,) = self.talk.connect("up", url="ws://up/gun").heard
+        self.assertEqual(("relay", self.talk.relay.pid), (hello["dam"], hello["pid"]))
 
     def test_array(self) -> None:
         """Messages of an array, as objects or as text, are served in order; all else in it is skipped."""

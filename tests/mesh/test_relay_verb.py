@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
 from gunnet.mesh.relays import HELLO_TRIES, NEWS_PAUSE_MS, NOT_GUNNET_MS
+from gunnet.mesh.sync import JITTER_MS
+from gunnet.mesh.unacked import HOLD_MS
 from gunnet.testing import Client, Conversation, put
 from tests.mesh.test_relays import dial, get, node, relays
 
@@ -31,13 +33,13 @@ class HelloTests(SynchronousTestCase):
     """Who says C{relay} to whom, and when."""
 
     def test_upstream(self) -> None:
-        """An upstream is told after it has greeted, and again while it does not answer, but not for ever."""
+        """An upstream is told at once, and again while it does not answer, but not for ever."""
         talk = Conversation()
         up = talk.connect("up", url=URL)
-        self.assertEqual([], told(up))
-        up.say({"#": "q", "dam": "?", "pid": "pidUp"})
         first = told(up)
         self.assertEqual(1, len(first))
+        up.say({"#": "q", "dam": "?", "pid": "pidUp"})
+        self.assertEqual([], told(up))
         self.assertEqual((1, False, False), (first[0]["sync"], first[0]["bridge"], first[0]["full"]))
         talk.advance(3_600_000)
         again = told(up)
@@ -59,13 +61,6 @@ class HelloTests(SynchronousTestCase):
         second.close()
         talk.advance(NEWS_PAUSE_MS)
         self.assertEqual([False], [said["bridge"] for said in told(up)])
-
-    def test_greeting_lost(self) -> None:
-        """It is told even if its greeting was lost on the way."""
-        talk = Conversation()
-        up = talk.connect("up", url=URL)
-        talk.advance(10_000)
-        self.assertGreaterEqual(len(told(up)), 1)
 
     def test_strangers(self) -> None:
         """An upstream that has not answered in time is taken for something else, once per link."""
@@ -265,6 +260,82 @@ class TwinTests(SynchronousTestCase):
         talk.advance(1)
         talk.connect("b").say(put("p2", "s", {"x": 2}, talk.now))
         self.assertEqual([2], [said["put"]["s"]["x"] for said in into.take() if "put" in said])
+
+    def both_links(self, *, axe: bool = True) -> tuple[Conversation, Client, Client]:
+        """A relay with both links to a lesser one, which has proven nothing yet, and a writer."""
+        talk = Conversation(pid="pidZ", axe=axe)
+        up = talk.connect("up", url=URL, pid="pidA")
+        up.say({"#": "r1", "dam": "relay", "sync": 1})
+        into = talk.connect("into", pid="pidA")
+        into.say({"#": "r2", "dam": "relay", "sync": 1, "token": "t"})
+        self.writer = talk.connect("a", pid="pidWriter")
+        return talk, up, into
+
+    def prove(self, up: Client, into: Client) -> None:
+        """Have the lesser relay show on its link the token that it was told on the other one."""
+        [token] = {said["token"] for said in up.heard if "token" in said}
+        into.say({"#": "proof", "dam": "relay", "proof": token})
+
+    def test_acked_before(self) -> None:
+        """What was acknowledged on the link that goes is not put on the one that stays."""
+        talk, up, into = self.both_links()
+        self.writer.say(put("p", "s", {"x": 1}, talk.now))
+        [update] = [said for said in up.take() if "put" in said]
+        up.say({"#": "ack", "@": update["#"], "ok": True})
+        self.prove(up, into)
+        up.close()
+        into.take()
+        into.say({"#": "q", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
+        self.assertEqual([], [said for said in into.take() if "put" in said])
+
+    def test_missed_before(self) -> None:
+        """What was missed on one link and got there by the other is not said when both are one relay."""
+        talk, up, into = self.both_links()
+        up.close()
+        self.writer.say(put("p", "s", {"x": 1}, talk.now))
+        into.say({"#": "q", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
+        [told] = [said for said in into.take() if "put" in said]
+        into.say({"#": "ack", "@": told["#"], "ok": True})
+        talk.advance(60_000)
+        up = talk.connect("up", url=URL, pid="pidA")
+        up.say({"#": "r3", "dam": "relay", "sync": 1})
+        self.prove(up, into)
+        talk.advance(JITTER_MS)
+        [opening] = [said for said in into.take() if "ranges" in said]
+        into.say({"#": "equal", "@": opening["#"], "dam": "sync", "sync": 1, "equal": 1})
+        talk.advance(60_000)
+        self.assertEqual([], [said for said in (*up.heard, *into.take()) if "put" in said])
+
+    def test_missed_after_told(self) -> None:
+        """What was told on one link and missed later on the other is not taken for told."""
+        talk, up, into = self.both_links()
+        up.close()
+        into.say({"#": "q1", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
+        self.writer.say(put("p", "s", {"x": 1}, talk.now))
+        into.say({"#": "q2", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
+        [told] = [said for said in into.take() if "put" in said]
+        into.say({"#": "ack", "@": told["#"], "ok": True})
+        talk.advance(1)
+        self.writer.say(put("p2", "s", {"x": 2}, talk.now))
+        up = talk.connect("up", url=URL, pid="pidA")
+        up.say({"#": "r3", "dam": "relay", "sync": 1})
+        self.prove(up, into)
+        into.say({"#": "q3", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
+        self.assertEqual([2], [said["put"]["s"]["x"] for said in into.take() if "put" in said])
+
+    def test_missed_still(self) -> None:
+        """What was missed on one link is told on the other, if that is what stays."""
+        for syncs in (True, False):
+            talk, up, into = self.both_links()
+            up.close()
+            self.writer.say(put("p", "s", {"x": 1}, talk.now))
+            talk.relay._relay_links._syncs = syncs
+            up = talk.connect("up", url=URL, pid="pidA")
+            up.say({"#": "r3", "dam": "relay", "sync": 1})
+            self.prove(up, into)
+            talk.advance(HOLD_MS + JITTER_MS)
+            heard = [[said["put"]["s"]["x"] for said in each.take() if "put" in said] for each in (up, into)]
+            self.assertIn(heard, ([[], [1]], [[1], []]))
 
     def test_itself(self) -> None:
         """A relay that has dialled itself drops the link and does not dial again."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.graph.lex import ALL
 from gunnet.limits import Limits
+from gunnet.mesh.sync import JITTER_MS
 from gunnet.testing import START, Conversation, Message, put
 from gunnet.transport.memory import LinkEnd, join
 
@@ -122,6 +123,7 @@ class PairTests(SynchronousTestCase):
         self.b.say(put("p3", "s", {"z": 3}, self.low.now))
         self.assertNotEqual(node(self.high, "s"), node(self.low, "s"))
         dial(self.low, self.high)
+        self.low.advance(JITTER_MS)
         self.assertEqual({"x", "y", "z"}, set(node(self.low, "s")))
         self.assertEqual(node(self.high, "s"), node(self.low, "s"))
         self.assertEqual(

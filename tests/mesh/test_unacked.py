@@ -10,7 +10,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
-from gunnet.mesh.unacked import FORGET_MS, RECENT_MS, RETRY_MS, RETRY_MS_MAX
+from gunnet.mesh.debt import RETRY_MS
+from gunnet.mesh.relays import NOT_GUNNET_MS
+from gunnet.mesh.sync import BUSY, CROSSED, JITTER_MS
+from gunnet.mesh.unacked import FORGET_MS, HOLD_MS, RECENT_MS, RETRY_MS_MAX
 from gunnet.testing import Client, Conversation, Message, put
 
 URL = "ws://up/gun"
@@ -99,8 +102,61 @@ class UnackedTests(SynchronousTestCase):
                 self.up.close()
                 self.write(x=2)
                 self.link()
-                self.talk.advance(1)
+                self.talk.advance(HOLD_MS)
                 self.assertEqual([{"s": {"x": 2, "y": 1}}], puts(self.up))
+
+    def test_gunjs_at_once(self) -> None:
+        """Who was gun.js the last time is told at once what it may have missed."""
+        self.begin(gunnet=False)
+        self.talk.advance(NOT_GUNNET_MS)
+        self.up.close()
+        self.write(x=1)
+        self.link()
+        self.assertEqual([{"s": {"x": 1}}], puts(self.up))
+
+    def test_compared_first(self) -> None:
+        """
+        A gunnet relay that is back is told of what it missed only what it lacks, as the comparison of graphs
+        shows; all of it, if that fails.
+        """
+        for fails in (False, True):
+            self.begin()
+            self.talk.advance(HOLD_MS)
+            self.up.close()
+            self.write(x=1)
+            self.write(y=1)
+            self.link()
+            self.talk.advance(JITTER_MS)
+            said = self.up.take()
+            self.assertEqual([], [message for message in said if "put" in message])
+            [opening] = [message for message in said if message.get("dam") == "sync"]
+            answer = {"err": BUSY} if fails else {"equal": 1}
+            self.up.say({"#": "answer", "@": opening["#"], "dam": "sync", "sync": 1, **answer})
+            self.assertEqual([{"s": {"x": 1, "y": 1}}] * fails, puts(self.up))
+            self.talk.advance(2 * HOLD_MS)
+            self.assertEqual([], puts(self.up))
+            self.ack(self.updates())
+
+    def test_compared_again(self) -> None:
+        """If the other side's comparison went before ours, ours follows."""
+        self.begin()
+        self.up.close()
+        self.write(x=1)
+        self.link()
+        self.talk.advance(JITTER_MS)
+        for crossed in (
+            {"#": "\0", "dam": "sync", "sync": 1, "ranges": [[None, 1, "A" * 22]]},
+            {"#": "no", "dam": "sync", "sync": 1, "err": CROSSED},
+        ):
+            [opening] = [said for said in self.up.take() if said.get("dam") == "sync" and "@" not in said]
+            if "err" in crossed:
+                crossed["@"] = opening["#"]
+            self.up.say(crossed)
+            self.ack(self.updates())
+            self.talk.advance(JITTER_MS)
+        said = self.up.take()
+        self.assertEqual([1], [len(message["ranges"]) for message in said if message.get("dam") == "sync"])
+        self.assertEqual([], [message for message in said if "put" in message])
 
     def test_away(self) -> None:
         """Many changes of a cell while the upstream is away are one message."""
@@ -109,7 +165,7 @@ class UnackedTests(SynchronousTestCase):
         for number in range(50):
             self.write(x=number, y=-number)
         self.link()
-        self.talk.advance(1)
+        self.talk.advance(HOLD_MS)
         self.assertEqual([{"s": {"x": 49, "y": -49}}], puts(self.up))
 
     def test_silence(self) -> None:
@@ -195,6 +251,7 @@ class UnackedTests(SynchronousTestCase):
         for number in range(300):
             self.write(**{f"k{number}": "x" * 50})
         self.link()
+        self.talk.advance(HOLD_MS - 1)
         heard: dict[str, Any] = {}
         for _ in range(200):
             self.talk.advance(1)
@@ -219,7 +276,7 @@ class UnackedTests(SynchronousTestCase):
         self.up.close()
         self.assertGreater(unacked.size, 0)
         self.link()
-        self.talk.advance(1)
+        self.talk.advance(HOLD_MS)
         self.ack(self.updates())
         self.talk.advance(2 * RECENT_MS)
         self.assertEqual(0, unacked.size)
