@@ -81,6 +81,15 @@ class Updates:
         change.told = origin.told
         change.known_by = {origin.peer, *askers} if askers else (origin.peer,)
 
+    def note_late(self, soul: str, key: str, cell: Cell, origin: Origin) -> None:
+        """
+        A cell was taken that went to everybody before its time. Who is subscribed and came after that is told
+        now, but for relays, which are seen to by others.
+        """
+        subscribed = self._subscriptions.to(soul, key)
+        there = [peer for peer in subscribed if peer.joined <= origin.joined]
+        self.note(soul, key, cell, origin, (*there, *self._peers.relays.values(), *self._peers.above()))
+
     def tell(self, now: float) -> None:
         """
         Say all that was noted, once to each peer that is to know it.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gunnet.graph.node import PutCell
+from gunnet.mesh.axe import Updates
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.routes import Origin
@@ -16,9 +18,10 @@ from gunnet.mesh.unacked import Name, Unacked
 class Flood:
     """Minds what was flooded."""
 
-    def __init__(self, peers: Peers, unacked: Unacked) -> None:
+    def __init__(self, peers: Peers, unacked: Unacked, updates: Updates) -> None:
         self._peers = peers
         self._unacked = unacked
+        self._updates = updates
 
     def mind(
         self, origin: Origin, news: list[Name], sent: Collection[Peer], seen: frozenset[str], now: float
@@ -40,18 +43,23 @@ class Flood:
             if not peer.up and peer is not origin.peer:
                 self._unacked.owe(peer, news)
 
-    def due(self, origin: Origin, news: list[Name]) -> None:
+    def due(self, origin: Origin, cell: PutCell, now: float) -> None:
         """
         What had a future state has become news. It went to everybody when it came, as with gun.js, but
         whoever was away or did not get it has no other way to learn of it.
         """
         if not origin.flooded:
             return
+        soul, key, state, value = cell
+        news = [(soul, key)]
         others = {peer.id: peer for peer in (*self._peers.relays.values(), *self._peers.above())}
         for peer in others.values():
             if peer is origin.peer:
                 continue
-            if peer.link is None or not peer.link.reliable or not peer.is_gunnet:
+            if peer.link is None or peer.joined > origin.joined:
                 self._unacked.owe(peer, news)
-            else:
+            elif not peer.link.reliable:
+                self._unacked.said(peer, origin.id, news, now)  # it is due there too, and acknowledged then
+            elif peer.is_gunnet:
                 peer.behind = True
+        self._updates.note_late(soul, key, (state, value), origin)

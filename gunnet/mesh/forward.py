@@ -162,10 +162,15 @@ class Forward:
 
     def _to_all(self, source: Peer, message: Message, text: bytes) -> list[Peer]:
         seen = read_told(message.told)
+        # A link that has said nothing yet may be that of a relay that is dialled too, and told there.
+        minds_silent = bool(message.put) and bool(self._peers.upstreams)
         peers = [
             peer
             for peer in self._peers.up.values()
-            if peer is not source and not peer.is_shadow and not peer.is_named_in(seen)
+            if peer is not source
+            and (peer.joined or not minds_silent)
+            and not peer.is_shadow
+            and not peer.is_named_in(seen)
         ]
         if not peers:
             return []

@@ -32,6 +32,7 @@ class Peers:
     @ivar up: those whose link is up, by id, in the order in which they came.
     @ivar upstreams: those that we dial, by url.
     @ivar relays: those that are up and known to be relays, because we dialled them or they told; by id.
+    @ivar joined: how many have joined so far: each with its link, if we dialled it, else with its first word.
     @ivar drops: links to be closed at the end of the turn.
     """
 
@@ -43,6 +44,7 @@ class Peers:
         self.upstreams: dict[str, Peer] = {}
         self.relays: dict[str, Peer] = {}
         self.drops: list[Drop] = []
+        self.joined = 0
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
 
@@ -71,6 +73,8 @@ class Peers:
         if peer is None:
             peer = Peer(self.new_id())
         peer.life.opened(link)
+        if peer.url is not None:
+            self.note_joined(peer)
         self.up[peer.id] = peer
         if peer.url is not None:
             self.relays[peer.id] = peer
@@ -78,6 +82,11 @@ class Peers:
         if len(peer.outbox):
             self._talked_to[peer.id] = peer
         return peer
+
+    def note_joined(self, peer: Peer) -> None:
+        """C{peer} has joined: before, it is not one of everybody."""
+        self.joined += 1
+        peer.joined = self.joined
 
     def retire(self, url: str) -> Peer | None:
         """

@@ -55,7 +55,7 @@ class Puts:
         self._deferred: Deferred[Origin] = Deferred(limits)
         self._waiting: list[Origin] = []
         self.stuck: str | None = None
-        self.on_due: Callable[[Origin, list[Name]], None] | None = None
+        self.on_due: Callable[[Origin, PutCell, float], None] | None = None
 
     @property
     def next_at(self) -> float | None:
@@ -178,7 +178,7 @@ class Puts:
                 raise
             else:
                 if news and self.on_due is not None:
-                    self.on_due(origin, news)
+                    self.on_due(origin, cell, now)
                 if must_wait:
                     self._waiting.append(origin)
                 else:

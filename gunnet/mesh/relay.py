@@ -86,7 +86,7 @@ class Relay:
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
         self._axe = axe
         self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
-        self._flood = Flood(self._peers, self._unacked)
+        self._flood = Flood(self._peers, self._unacked, self._updates)
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
         self._puts.on_due = self._flood.due
         interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
@@ -180,6 +180,8 @@ class Relay:
         if not peer.up:
             return
         self.counters.count("frames_heard")
+        if not peer.joined:
+            self._peers.note_joined(peer)
         if len(frame) > self.limits.message_bytes:
             self.hear_oversized(peer)
             return
@@ -286,6 +288,7 @@ class Relay:
         route = None if message.re is None else self._dup.find(message.re)
         if not self._axe:
             origin.flooded = message.re is None or isinstance(route, OwnQuestion)
+            origin.joined = self._peers.joined
         put = bytes(message.put)
         if message.re is not None:
             self._plain.hear(peer, message.re, put, now)

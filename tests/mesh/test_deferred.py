@@ -9,6 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
+from gunnet.mesh.debt import RETRY_MS
 from gunnet.mesh.puts import NOT_STORED, TOO_MANY_DEFERRED
 from gunnet.store.interface import Cell, StoreError
 from gunnet.store.memory import MemoryStore
@@ -130,3 +131,45 @@ class FutureTests(SynchronousTestCase):
         a, b = talk.connect("a"), talk.connect("b")
         a.say(put("p1", "s", {"x": 1}, talk.now + 500))
         self.assertEqual("p1", b.heard[-1]["#"])
+
+    def test_flood_who_was_away(self) -> None:
+        """Who was away when it came, and is subscribed when it is due, is told then; nobody is told twice."""
+        talk = Conversation(axe=False)
+        a, b, c = (talk.connect(name, pid=name) for name in "abc")
+        for client in (b, c):
+            client.say({"#": f"get {client.name}", "get": {"#": "s"}})
+        b.close()
+        a.say(put("p1", "s", {"x": 1}, talk.now + 500))
+        b, d = talk.connect("b", pid="b"), talk.connect("d", pid="d")
+        b.say({"#": "get again", "get": {"#": "s"}})
+        talk.advance(500)
+        heard = [[said["put"]["s"]["x"] for said in each.heard if "put" in said] for each in (b, c, d)]
+        self.assertEqual([[1], [1], []], heard)
+
+    def test_flood_of_datagrams(self) -> None:
+        """A relay that was told by datagram acknowledges when it is due there; else it is told again."""
+        for acks in (True, False):
+            talk = Conversation(axe=False)
+            a, up = talk.connect("a", pid="a"), talk.connect("up", url="ws://up/gun", pid="up")
+            up.link.reliable = False
+            up.say({"#": "r", "dam": "relay", "sync": 1})
+            a.say(put("p1", "s", {"x": 1}, talk.now + 500))
+            talk.advance(500)
+            if acks:
+                up.say({"#": "ack", "@": "p1", "ok": True})
+            talk.advance(RETRY_MS)
+            self.assertEqual([1] if acks else [1, 1], [m["put"]["s"]["x"] for m in up.heard if "put" in m])
+
+    def test_flood_to_a_new_relay(self) -> None:
+        """A relay that was linked after it came is told when it is due."""
+        for pid in ("up", "plain"):
+            talk = Conversation(axe=False)
+            a = talk.connect("a", pid="a")
+            a.say(put("p1", "s", {"x": 1}, talk.now + 500))
+            up = talk.connect("up", url="ws://up/gun", pid=pid)
+            if pid == "up":
+                up.say({"#": "r", "dam": "relay", "sync": 1})
+            talk.advance(499)
+            self.assertEqual([], [m for m in up.heard if "put" in m])
+            talk.advance(1)
+            self.assertEqual([1], [m["put"]["s"]["x"] for m in up.heard if "put" in m])

@@ -337,6 +337,17 @@ class TwinTests(SynchronousTestCase):
             heard = [[said["put"]["s"]["x"] for said in each.take() if "put" in said] for each in (up, into)]
             self.assertIn(heard, ([[], [1]], [[1], []]))
 
+    def test_silent(self) -> None:
+        """With AXE off, a link that has said nothing yet may be the upstream's own: it is told nothing."""
+        talk = Conversation(pid="pidZ", axe=False)
+        up = talk.connect("up", url=URL, pid="pidA")
+        into, writer = talk.connect("into"), talk.connect("a", pid="pidWriter")
+        writer.say(put("p", "s", {"x": 1}, talk.now))
+        into.say({"#": "r", "dam": "relay", "sync": 1, "pid": "pidA", "token": "t"})
+        writer.say(put("q", "s", {"x": 2}, talk.now))
+        heard = [[said["put"]["s"]["x"] for said in each.heard if "put" in said] for each in (up, into)]
+        self.assertEqual([[1, 2], []], heard)
+
     def test_itself(self) -> None:
         """A relay that has dialled itself drops the link and does not dial again."""
         (only,) = relays(1)
