@@ -21,6 +21,7 @@ class Deferred(Generic[Token]):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._heap: list[tuple[float, int, PutCell, Token]] = []
+        self._times: dict[PutCell, int] = {}
         self._count = 0
         self.size = 0
 
@@ -33,9 +34,14 @@ class Deferred(Generic[Token]):
         limits = self._limits
         return len(self) + len(cells) <= limits.deferred_cells and self.size + size <= limits.deferred_bytes
 
+    def __contains__(self, cell: PutCell) -> bool:
+        """Whether the same write waits already."""
+        return cell in self._times
+
     def add(self, cell: PutCell, token: Token) -> None:
         """Let a cell wait until its state has come."""
         self._count += 1
+        self._times[cell] = self._times.get(cell, 0) + 1
         self.size += _size(cell)
         heapq.heappush(self._heap, (cell[2], self._count, cell, token))
 
@@ -45,6 +51,9 @@ class Deferred(Generic[Token]):
             return None
         _, _, cell, token = heapq.heappop(self._heap)
         self.size -= _size(cell)
+        self._times[cell] -= 1
+        if not self._times[cell]:
+            del self._times[cell]
         return cell, token
 
     @property

@@ -94,16 +94,17 @@ class Puts:
             self._counters.count("store_reads_failed")
             self._fail(origin, NOT_STORED)
             return None
+        later = [cell for cell in ahead if cell not in self._deferred]
         for cell in ahead:
             self._deferred.add(cell, origin)
-        if origin.flooded and 0 < len(news) + len(ahead) < len(cells):
-            origin.news_only = _only(cells, {*news, *(cell[:2] for cell in ahead)})
+        if origin.flooded and 0 < len(news) + len(later) < len(cells):
+            origin.news_only = _only(cells, {*news, *(cell[:2] for cell in later)})
         origin.parts = len(ahead) + must_wait
         if must_wait:
             self._waiting.append(origin)
         elif not ahead:
             self._done(origin)
-        return news if news or ahead else None
+        return news if news or later else None
 
     def _check_future(self, cells: list[PutCell], now: float) -> list[PutCell]:
         """

@@ -173,3 +173,16 @@ class FutureTests(SynchronousTestCase):
             self.assertEqual([], [m for m in up.heard if "put" in m])
             talk.advance(1)
             self.assertEqual([1], [m["put"]["s"]["x"] for m in up.heard if "put" in m])
+
+    def test_flood_once(self) -> None:
+        """What waits already is no news: it is acknowledged, and passed on only with what is."""
+        talk = Conversation(axe=False)
+        a, b, c = (talk.connect(name, pid=name) for name in "abc")
+        state = talk.now + 500
+        a.say(put("p1", "s", {"x": 1}, state))
+        b.say(put("p2", "s", {"x": 1}, state))
+        b.say(put("p3", "s", {"x": 1, "y": 1}, state))
+        told = [{key for key in said["put"]["s"] if key != "_"} for said in c.heard if "put" in said]
+        self.assertEqual([{"x"}, {"y"}], told)
+        talk.advance(500)
+        self.assertEqual(([True], [True], [True]), (outcomes(a, "p1"), outcomes(b, "p2"), outcomes(b, "p3")))
