@@ -28,12 +28,12 @@ class Debt:
     @ivar owed: names that are to be said, in order.
     @ivar missed: names of what may not have got there while the link was down, or when it broke.
     @ivar compared: those of them that the comparison under way covers.
-    @ivar hold_until: when what was missed is said in any case, milliseconds; L{None} before the link is new.
+    @ivar held_at: since when what was missed waits, milliseconds; L{None} before the link is new.
     @ivar pause_ms: how long an ack is waited for.
     """
 
     __slots__ = (
-        *("compared", "earlier", "hold_until", "missed", "owed", "pause_ms", "recent", "said", "shift_at"),
+        *("compared", "earlier", "held_at", "missed", "owed", "pause_ms", "recent", "said", "shift_at"),
         "under_way",
     )
 
@@ -46,7 +46,7 @@ class Debt:
         self.owed: dict[Name, None] = {}
         self.missed: dict[Name, None] = {}
         self.compared: dict[Name, None] = {}
-        self.hold_until: float | None = None
+        self.held_at: float | None = None
         self.pause_ms = RETRY_MS
 
     def __iter__(self) -> Iterator[Name]:

@@ -30,8 +30,8 @@ from gunnet.wire.jstext import stringify
 
 SYNC_VERSION = 1
 
-HELLO_PAUSE_MS = 3_000.0
-HELLO_TRIES = 5
+HELLO_PAUSE_MS = 1_000.0
+HELLO_TRIES = 6
 """The first hello is said again after this pause, and each further one after twice as long."""
 
 NOT_GUNNET_MS = 5_000.0
@@ -208,6 +208,7 @@ class Relays:
             pid = fields.get("pid")
             if peer.pid is None and isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
                 peer.life.named(pid)  # its greeting, or the answer to ours, was lost
+            if peer.pid is not None:
                 self.named(peer)
             hello = self._hellos.setdefault(peer, Hello(doubtful=False))
             hello.at = None

@@ -42,6 +42,9 @@ So long after a link is new, what its relay missed waits for the comparison of g
 the relay really lacks.
 """
 
+UNKNOWN_MS = 2_000.0
+"""The same, where it was never known and has not said whether it is a gunnet relay, which can be compared."""
+
 CELLS_PER_TURN = 500
 
 _SLOWER = 0.9
@@ -135,7 +138,7 @@ class Unacked:
             self.size -= size_of([name for name in names if name in debt.owed])
             debt.owed.update(names)
             names.clear()
-        debt.hold_until = None
+        debt.held_at = None
 
     def inherit(self, peer: Peer, twin: Peer) -> None:
         """C{twin} stands for C{peer} from now on, which is the same relay: it is told what still is to be."""
@@ -212,7 +215,7 @@ class Unacked:
             if not peer.is_gunnet:
                 self._forget_old(debt, now)
             elif not peer.link.reliable:
-                self._give_up_waiting(debt, now)
+                self._give_up_waiting(peer, debt, now)
             if debt.shift_at <= now:
                 self._shift(debt, now)
             if debt.missed or debt.compared:
@@ -232,30 +235,31 @@ class Unacked:
             return now
         due = debt.shift_at if debt.recent or debt.earlier else inf
         if debt.missed or debt.compared:
-            due = min(due, now if debt.hold_until is None else debt.hold_until)
+            due = min(due, now if debt.held_at is None else _held_until(peer, debt.held_at))
         if debt.said and not (peer.is_gunnet and peer.link.reliable):
             said_at, _ = next(iter(debt.said.values()))
             due = min(due, said_at + (debt.pause_ms if peer.is_gunnet else FORGET_MS))
         return due
 
     def _hold(self, peer: Peer, debt: Debt, now: float) -> None:
-        if debt.hold_until is None:
-            debt.hold_until = now + HOLD_MS
-        if debt.hold_until <= now or not self.will_compare(peer):
+        if debt.held_at is None:
+            debt.held_at = now
+        if _held_until(peer, debt.held_at) <= now or not self.will_compare(peer):
             self._release(debt)
 
     def _has_room(self, peer: Peer) -> bool:
         return peer.outbox.size <= self._limits.answer_bytes
 
-    def _give_up_waiting(self, debt: Debt, now: float) -> None:
+    def _give_up_waiting(self, peer: Peer, debt: Debt, now: float) -> None:
         late = [update for update, (at, _) in debt.said.items() if at + debt.pause_ms <= now]
         if not late:
             return
         self._counters.count("updates_said_again", len(late))
         for update in late:
             for name in debt.take(update):
-                if name in debt.owed or name in debt.under_way:
-                    self.size -= size_of([name])  # what was said later of it covers it
+                # What was said later of it covers it, and so does what the same relay is told as an upstream.
+                if name in debt.owed or name in debt.under_way or (peer.is_shadow and not peer.above):
+                    self.size -= size_of([name])
                 else:
                     debt.owed[name] = None
         debt.pause_ms = min(2 * debt.pause_ms, RETRY_MS_MAX)
@@ -318,6 +322,10 @@ class Unacked:
     def _tidy(self, peer: Peer, debt: Debt) -> None:
         if not (self.owes(peer) or debt.recent or debt.earlier):
             self._debts.pop(peer, None)
+
+
+def _held_until(peer: Peer, since: float) -> float:
+    return since + (UNKNOWN_MS if peer.was_gunnet is None else HOLD_MS)
 
 
 def _never(_peer: Peer) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
-from gunnet.mesh.relays import NOT_GUNNET_MS
+from gunnet.mesh.unacked import UNKNOWN_MS
 from gunnet.testing import Client, Conversation, Message, put
 
 URL = "ws://upstream/gun"
@@ -249,7 +249,7 @@ class UpstreamTests(SynchronousTestCase):
         self.up1.close()
         self.a.say(put("p1", "room", {"x": 1}, self.talk.now))
         back = self.talk.connect("up1 again", url=URL + "1")
-        self.talk.advance(NOT_GUNNET_MS)
+        self.talk.advance(UNKNOWN_MS)
         self.assertEqual([{"x": 1}], told_values(back, "room"))
 
     def test_ack(self) -> None:

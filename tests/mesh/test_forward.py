@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
-from gunnet.mesh.relays import NOT_GUNNET_MS
+from gunnet.mesh.unacked import UNKNOWN_MS
 from gunnet.testing import Client, Conversation, Message, put
 
 
@@ -149,7 +149,7 @@ class FloodTests(SynchronousTestCase):
         self.a.say(put("p1", "s", {"x": 1}, self.talk.now - 1))
         self.a.say(put("p2", "s", {"x": 2}, self.talk.now))
         up = self.talk.connect("up", url="ws://up/gun")
-        self.talk.advance(NOT_GUNNET_MS)
+        self.talk.advance(UNKNOWN_MS)
         heard = [message["put"] for message in up.heard if "put" in message]
         self.assertEqual([{"x": 2}], [{"x": each["s"]["x"]} for each in heard])
 

@@ -5,11 +5,13 @@ dial each other keep one link, and relays that are linked to others above are as
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
+from gunnet.mesh.debt import RETRY_MS
 from gunnet.mesh.relays import HELLO_TRIES, NEWS_PAUSE_MS, NOT_GUNNET_MS
 from gunnet.mesh.sync import JITTER_MS
 from gunnet.mesh.unacked import HOLD_MS
@@ -287,6 +289,37 @@ class TwinTests(SynchronousTestCase):
         into.take()
         into.say({"#": "q", "dam": "sync", "sync": 1, "ranges": [[None, 0, "A" * 22]]})
         self.assertEqual([], [said for said in into.take() if "put" in said])
+
+    def test_named_before(self) -> None:
+        """Both links are known for one in whatever order process ids and C{relay} come, if some are lost."""
+        pid, relay = {"dam": "?", "pid": "pidA", "@": "x"}, {"dam": "relay", "sync": 1, "token": "t"}
+        for order in permutations([("up", pid), ("up", relay), ("into", pid), ("into", relay)]):
+            for lost in (None, ("up", pid), ("into", pid)):
+                talk = Conversation(pid="pidZ")
+                links = {"up": talk.connect("up", url=URL), "into": talk.connect("into")}
+                for number, (name, said) in enumerate(order):
+                    if (name, said) != lost:
+                        more = {"pid": "pidA"} if said is relay else {}
+                        links[name].say({"#": f"m{number}", **said, **more})
+                links["into"].say(get("g", "s"))
+                for link in links.values():
+                    link.take()
+                talk.connect("a", pid="pidWriter").say(put("p", "s", {"x": 1}, talk.now))
+                heard = [sum("put" in said for said in link.take()) for link in links.values()]
+                self.assertEqual([1, 0], heard, f"{order} without {lost}")
+
+    def test_said_on_both(self) -> None:
+        """What was said on both links, before they were known for one, is said again on one at most."""
+        talk = Conversation(pid="pidZ", axe=False)
+        writer, up = talk.connect("a", pid="pidWriter"), talk.connect("up", url=URL)
+        into = talk.connect("into")
+        up.link.reliable = into.link.reliable = False
+        into.say({"#": "r2", "dam": "relay", "sync": 1, "pid": "pidA", "token": "t"})
+        writer.say(put("p", "s", {"x": 1}, talk.now))
+        up.say({"#": "r1", "dam": "relay", "sync": 1, "pid": "pidA"})
+        self.assertEqual([1, 1], [sum("put" in said for said in each.take()) for each in (up, into)])
+        talk.advance(RETRY_MS)
+        self.assertEqual([1, 0], [sum("put" in said for said in each.take()) for each in (up, into)])
 
     def test_missed_before(self) -> None:
         """What was missed on one link and got there by the other is not said when both are one relay."""
