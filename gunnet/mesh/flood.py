@@ -54,7 +54,7 @@ class Flood:
         news = [(soul, key)]
         others = {peer.id: peer for peer in (*self._peers.relays.values(), *self._peers.above())}
         for peer in others.values():
-            if peer is origin.peer:
+            if peer is origin.peer or (origin.echoes and peer in origin.echoes):
                 continue
             if peer.link is None or peer.joined > origin.joined:
                 self._unacked.owe(peer, news)

@@ -230,9 +230,10 @@ class Relay:
                 self._gets.serve_again(
                     Question(peer, message_id, digest_text(message.digest), self._query(message))
                 )
-            self._unacked.acked(
-                peer, message_id, now
-            )  # two that tell each other the same acknowledge neither
+            if peer.is_gunnet and isinstance(route, Origin):
+                self._hear_again(peer, route)
+            # Two that tell each other the same acknowledge neither.
+            self._unacked.acked(peer, message_id, now)
             return
         if message.re is not None and (type(message.re) is not str or len(message.re) > self.limits.id_units):
             message.re = ""
@@ -241,6 +242,15 @@ class Relay:
             self._forward.repeated(peer, message, now)
             return
         self._dispatch(peer, message, text, message_id, digest, now)
+
+    def _hear_again(self, peer: Peer, origin: Origin) -> None:
+        """A put has come from one more relay, or over its other link, where an ack is waited for as well."""
+        if origin.flooded:
+            origin.echoes = {*(origin.echoes or ()), peer}
+        is_same = peer.pid is not None and origin.peer.pid == peer.pid and origin.peer is not peer
+        if is_same and origin.parts <= 0 and not origin.failed:
+            text = b'{"#":"%b","@":%b,"ok":true}'
+            self._peers.say(peer, text % (self._new_id().encode(), jstext.string(origin.id)))
 
     def _is_known_answer(self, message: Message, digest: str, peer: Peer) -> bool:
         """Whether somebody gave the same answer to the same question before."""

@@ -158,9 +158,12 @@ class Relays:
         self._peers.say(dialled, self._text({"proof": accepted.token}))
 
     def _hear_proof(self, accepted: Peer, proof: str) -> None:
+        if accepted.pid is None:
+            return
         for dialled in self._peers.upstreams.values():
-            same = dialled.up and dialled.token == proof and dialled.pid == accepted.pid
-            if same and dialled.twin is None and accepted.pid is not None:
+            same = dialled.up and dialled.token == proof and dialled.pid in (None, accepted.pid)
+            if same and dialled.twin is None:
+                dialled.life.named(accepted.pid)  # only who is there was told the token
                 accepted.twin = dialled
                 if self._pid > accepted.pid:
                     dialled.twin = accepted

@@ -25,6 +25,7 @@ class Origin:
     @ivar lost_tie: whether something in it lost to another value of the same state.
     @ivar told: names of relays that, as the relay that sent it says, were sent it too.
     @ivar flooded: whether it goes to everybody as it is, so that subscribers need not be told.
+    @ivar echoes: relays that said it too, so that it crossed ours and neither acknowledges it.
     @ivar joined: how many peers had joined when it came: later ones were not among everybody.
     @ivar news_only: of one that goes to everybody, the C{put} with what is news in it, if that is not all.
     @ivar acks: how many acks of other peers its sender is still to get.
@@ -39,6 +40,7 @@ class Origin:
     told: frozenset[str] = frozenset()
     flooded: bool = False
     joined: int = 0
+    echoes: set[Peer] | None = None
     news_only: bytes | None = None
     acks: int = ACKS_WANTED
     late: list[bytes] | None = None

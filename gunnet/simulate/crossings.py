@@ -26,6 +26,7 @@ class Crossings:
     @ivar frames: how many were sent.
     @ivar last_tick: when the last one was sent.
     @ivar times: how often each (from, to, soul, key, state, value, losses of memory) has crossed.
+    @ivar repeating: messages in which anything crossed that had crossed before.
     @ivar kinds: messages that arrived, by kind: C{put}, C{answer}, C{ack}, C{get}, or C{dam} and the verb.
     """
 
@@ -36,6 +37,7 @@ class Crossings:
         self.frames = 0
         self.last_tick = 0
         self.times: Counter[tuple[str, str, str, str, float, bytes, int]] = Counter()
+        self.repeating = 0
         self.kinds: Counter[str] = Counter()
         self._forgot: Counter[str] = Counter()
         self._clock = clock
@@ -84,10 +86,13 @@ class Crossings:
             kind = _kind(message)
             self.kinds[kind] += 1
             if kind == "put":
+                new = len(self.times)
                 for soul, node in message["put"].items():
                     for key, state in node["_"][">"].items():
                         value = jstext.stringify(node[key])
                         self.times[(source, target, soul, key, state, value, lives)] += 1
+                        new += 1
+                self.repeating += new > len(self.times)
 
 
 def _kind(message: dict[str, Any]) -> str:

@@ -160,6 +160,18 @@ class FutureTests(SynchronousTestCase):
             talk.advance(RETRY_MS)
             self.assertEqual([1] if acks else [1, 1], [m["put"]["s"]["x"] for m in up.heard if "put" in m])
 
+    def test_flood_crossed(self) -> None:
+        """A relay that said the same at the same time has it, though it acknowledges nothing."""
+        talk = Conversation(axe=False)
+        a, up = talk.connect("a", pid="a"), talk.connect("up", url="ws://up/gun", pid="up")
+        up.link.reliable = False
+        up.say({"#": "r", "dam": "relay", "sync": 1})
+        message = put("p1", "s", {"x": 1}, talk.now + 500)
+        a.say(message)
+        up.say(message)
+        talk.advance(500 + RETRY_MS)
+        self.assertEqual([1], [m["put"]["s"]["x"] for m in up.heard if "put" in m])
+
     def test_flood_to_a_new_relay(self) -> None:
         """A relay that was linked after it came is told when it is due."""
         for pid in ("up", "plain"):

@@ -308,6 +308,25 @@ class TwinTests(SynchronousTestCase):
                 heard = [sum("put" in said for said in link.take()) for link in links.values()]
                 self.assertEqual([1, 0], heard, f"{order} without {lost}")
 
+    def test_proof_before_name(self) -> None:
+        """Who shows the token is whom it was told, also when the greeting there was lost."""
+        talk = Conversation(pid="pidZ")
+        up, into = talk.connect("up", url=URL), talk.connect("into", pid="pidA")
+        into.say({"#": "r", "dam": "relay", "sync": 1, "token": "t"})
+        self.prove(up, into)
+        self.assertEqual(1, talk.counters["twins_dropped"])
+
+    def test_acked_on_both(self) -> None:
+        """What one relay says over both of its links is acknowledged on both; what two say, to the first."""
+        for other, acks in (("pidA", [1, 1]), ("pidB", [1, 0])):
+            talk = Conversation(pid="pidZ")
+            up, into = talk.connect("up", url=URL, pid="pidA"), talk.connect("into", pid=other)
+            for link in (up, into):
+                link.say({"#": f"r {link.name}", "dam": "relay", "sync": 1})
+            for link in (up, into):
+                link.say(put("p", "s", {"x": 1}, talk.now))
+            self.assertEqual(acks, [len(link.answers("p")) for link in (up, into)])
+
     def test_said_on_both(self) -> None:
         """What was said on both links, before they were known for one, is said again on one at most."""
         talk = Conversation(pid="pidZ", axe=False)
