@@ -88,7 +88,12 @@ class Limits:
     @ivar sync_message_bytes: roughly the size at which messages of a comparison are cut.
     @ivar sync_sessions: comparisons with other relays that are under way at once.
     @ivar sync_ms: the least time between two comparisons with the same relay.
-    @ivar plain_questions: questions that wait for an answer while the graph is compared with a gun.js relay.
+    @ivar plain_questions: questions that wait for an answer while the graph is compared with a gun.js relay,
+        two for each node.
+    @ivar plain_silences: nodes that a gun.js relay seems to have too, of which a late answer may yet show
+        that it has not.
+    @ivar plain_cells: of the answers that are waited for, so many cells are remembered, one comparison at a
+        time; of what a relay has more, ours is put whether it is newer or not.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
@@ -158,7 +163,9 @@ class Limits:
     sync_message_bytes: int = 60_000
     sync_sessions: int = 100
     sync_ms: float = 30_000.0
-    plain_questions: int = 50
+    plain_questions: int = 100
+    plain_silences: int = 5_000
+    plain_cells: int = 100_000
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000

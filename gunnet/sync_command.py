@@ -23,7 +23,7 @@ from twisted.python.usage import UsageError
 from gunnet import __version__, settings
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.plain import PlainOutcome
+from gunnet.mesh.plain_course import PlainOutcome
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.relays import NOT_GUNNET_MS
 from gunnet.mesh.sessions import Outcome
@@ -150,10 +150,6 @@ class _Relay(Relay):
         """Begin a comparison with a gun.js relay."""
         self._plain.begin(peer, done)
 
-    def ask_plainly(self) -> None:
-        """Have gun.js answer all questions: more to read, but no waiting for what is the same."""
-        self._plain.hashes = False
-
 
 class _CountedMesh(MeshService):
     """A mesh whose bytes are counted."""
@@ -213,7 +209,6 @@ class Comparing:
         self.report = Report()
         self._writer = writer or StoreWriter(store, reactor)
         self._relay = _Relay(store=store, random=random, limits=limits)
-        self._relay.ask_plainly()
         self._mesh = _CountedMesh(self._relay, self._writer, reactor, self.report)
         self._links = Links()
         self._dialer = _Dialer(url, self._mesh, self._links, reactor, random, endpoint)
@@ -295,7 +290,7 @@ class Comparing:
         self.report.rounds += outcome.souls
         if outcome.error is not None:
             raise NotEqual(f"{self._url}: {outcome.error}")
-        return outcome.newer + outcome.received == 0
+        return outcome.newer + outcome.received + outcome.unanswered == 0
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():

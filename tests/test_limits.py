@@ -17,6 +17,11 @@ from gunnet.limits import Limits
 MESH = "tests.mesh."
 
 TESTS: dict[str, tuple[str, str]] = {
+    "plain_silences": (
+        "plain_silences_evicted",
+        MESH + "test_plain.CompareTests.test_plain_silences",
+    ),
+    "plain_cells": ("plain_cells_exceeded", MESH + "test_plain.CompareTests.test_plain_cells"),
     "message_bytes": ("message_bytes_refused", MESH + "test_relay.FrameTests.test_message_bytes"),
     "batch_messages": ("batch_messages_refused", MESH + "test_relay.FrameTests.test_batch_messages"),
     "inbox_messages": ("inbox_messages_exceeded", MESH + "test_relay.FrameTests.test_inbox_messages"),

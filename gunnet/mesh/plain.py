@@ -1,17 +1,23 @@
 """
-Comparing our graph with that of a relay that only speaks GUN: it is asked for every node that we know, with
-the hash of what we have. What it answers is taken in like any other put, and what we have newer is put to it.
+Comparing our graph with that of a relay that only speaks GUN: it is asked for every node that we know. What
+it answers is taken in like any other put, and what we have newer is put to it. It can't be asked which nodes
+it has beside ours.
 
-It can't be asked which nodes it has beside ours. gun.js says nothing to a question whose hash is right
-(C{src/mesh.js}), nor to one with a hash about a node that it does not have, so after a silence it is asked
-for one property without a hash; and it answers a node in parts, in any order, so an answer is
-held for complete when it has all of ours in it, or when no more of it has come for a while.
+gun.js says nothing to a question whose hash is right, nor to one with any hash about a node that it does not
+have (C{src/mesh.js}). So a small node is asked for without one, which always is answered. With a larger one
+goes a second question, for its smallest property: if that is answered and the first one is not, the node is
+the same. Answers overtake each other, so one to the first is still heard for a while after that. If the
+property is not there, the node is asked for without a hash.
+
+An answer may come in parts, from memory and from disk, in any order. When it does not have all that we have,
+and no more of it comes, one property that is missing is asked for by itself. gun.js reads that from its disk
+after what it was asked before: if it is not there, all that was to come is on its way. That care is needed
+because gun.js takes a put for news that is older than what it has on its disk only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import Selection
@@ -23,95 +29,37 @@ from gunnet.limits import Limits
 from gunnet.mesh.compare import Telling
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
+from gunnet.mesh.plain_course import Asked, Course, PlainOutcome, is_newer
 from gunnet.mesh.routes import OwnQuestion, Push, Route
 from gunnet.mesh.unacked import Name, Unacked
 from gunnet.store.interface import StoreError
 from gunnet.wire.dup import Dup
 from gunnet.wire.jstext import string
 
-SILENCE_MS = 2_000.0
-"""Who has not answered a question by then does not: it has the same."""
+SILENCE_MS = 5_000.0
+"""
+gun.js answers each question without a hash, so who has not by then is busy, or something else. What it has is
+not known, and it is put nothing.
+"""
 
-REST_MS = 500.0
-"""So long after a part of an answer the next one is waited for."""
+PART_MS = 50.0
+"""So long after a part of an answer the next one is waited for; then a missing property is asked for."""
+
+LATE_MS = 500.0
+"""So long after the last silence that was taken for an answer, others are still heard."""
+
+CHECKS = 3
+"""So many missing properties of a node are asked for; then what is not in its answer is put."""
+
+SMALL_BYTES = 300
+"""A node is asked for without a hash up to this size: the questions that save its answer are as large."""
 
 SLICE_SOULS = 25
-KEPT_CELLS = 10_000
-"""Of an answer so many cells are remembered; of what it has more, ours is put whether it is newer or not."""
-
-Answer = dict[str, Cell]
-
-
-@dataclass
-class PlainOutcome:
-    """
-    What a comparison did.
-
-    @ivar error: why it ended early, L{None} if it did not.
-    @ivar souls: how many nodes were asked for.
-    @ivar newer: cells that we had newer; C{sent}: those of them that it was put, for it may have been told
-        already; C{received}: cells that were answered and newer than ours.
-    """
-
-    error: str | None = None
-    souls: int = 0
-    newer: int = 0
-    sent: int = 0
-    received: int = 0
-
-
-class _Asked:
-    """
-    A question.
-
-    @ivar answer: what was answered so far; C{until}: when no more of it is waited for.
-    @ivar probes: whether it asks for one property without a hash, since the whole node was met with silence.
-    """
-
-    __slots__ = ("answer", "probes", "soul", "until")
-
-    def __init__(self, soul: str, until: float, *, probes: bool = False) -> None:
-        self.soul = soul
-        self.probes = probes
-        self.until = until
-        self.answer: Answer | None = None
-
-
-class _Course:
-    """
-    The comparison with one peer.
-
-    @ivar last: the soul that was asked for last; C{ended}: whether there is none after it.
-    @ivar complete: questions of which the whole answer is there.
-    """
-
-    def __init__(
-        self, telling: Telling, *, hashes: bool, done: Callable[[PlainOutcome], None] | None
-    ) -> None:
-        self.telling = telling
-        self.hashes = hashes
-        self.done = [] if done is None else [done]
-        self.last: str | None = None
-        self.ended = False
-        self.asked: dict[str, _Asked] = {}
-        self.complete: list[_Asked] = []
-        self.outcome = PlainOutcome()
-
-    def tell(self) -> None:
-        """It is over."""
-        for done in self.done:
-            done(self.outcome)
+QUESTIONS_A_NODE = 2
 
 
 class PlainSync:
-    """
-    Compares with gun.js relays, in slices as L{gunnet.mesh.sync.Sync} does.
-
-    @ivar hashes: whether questions have a hash. That saves answers, and costs L{SILENCE_MS} where nothing
-        differs. May be set.
-    """
-
-    hashes = True
+    """Compares with gun.js relays, in slices as L{gunnet.mesh.sync.Sync} does."""
 
     def __init__(
         self,
@@ -129,7 +77,7 @@ class PlainSync:
         self._now = 0.0
         self._limits = limits
         self._counters = counters
-        self._courses: dict[Peer, _Course] = {}
+        self._courses: dict[Peer, Course] = {}
 
     def begin(self, peer: Peer, done: Callable[[PlainOutcome], None] | None = None) -> None:
         """
@@ -143,7 +91,7 @@ class PlainSync:
             return
         self._counters.count("plain_syncs_begun")
         telling = Telling(peer, self._peers, self._limits, self._note_put, self._unacked.is_told)
-        self._courses[peer] = _Course(telling, hashes=self.hashes, done=done)
+        self._courses[peer] = Course(telling, done)
 
     def _note_put(self, peer: Peer, put_id: str, names: list[Name]) -> None:
         self._dup.remember(put_id, Push(()))
@@ -156,6 +104,8 @@ class PlainSync:
             course.outcome.error = "the link was lost"
             course.tell()
 
+    # Answers
+
     def hear(self, peer: Peer, re: str, put: bytes | None, now: float) -> None:
         """
         Take an answer, if it is one to a question of ours, before its cells are taken in.
@@ -164,90 +114,173 @@ class PlainSync:
         @param put: the JSON text of its C{put}, L{None} if it has none.
         """
         course = self._courses.get(peer)
-        asked = None if course is None else course.asked.get(re)
-        if course is None or asked is None:
+        if course is None:
             return
-        if put is not None:
-            asked.until = now + REST_MS
-            answer = asked.answer = asked.answer or {}
-            try:
-                for soul, key, state, value in read_put(put, self._limits):
-                    if soul == asked.soul and len(answer) < KEPT_CELLS:
-                        answer[key] = (state, value)
-                        course.outcome.received += self._is_newer(soul, key, (state, value), now)
-            except (PutRefused, StoreError):
-                self._counters.count("plain_answers_refused")
-        elif asked.answer is None:
-            asked.answer = {}
-            asked.until = now
-        if asked.until <= now or asked.probes or self._is_all_there(asked):
-            course.complete.append(course.asked.pop(re))
+        node = course.asked.get(re)
+        if node is None:
+            if put is None or re not in course.silent:
+                return
+            node = self._reopen(course, re, now)
+        if put is None:
+            if re == node.part:
+                course.drop_question(node, re)
+                self._part_missing(peer, course, node, now)
+            elif node.answer is None and not node.hashed:
+                node.answer = {}
+                course.finish(node)
+            return
+        try:
+            cells = {key: (s, v) for soul, key, s, v in read_put(put, self._limits) if soul == node.soul}
+            for key, cell in cells.items():
+                course.outcome.received += self._is_newer(node.soul, key, cell, now)
+            self._hear_cells(peer, course, node, re, cells, now)
+        except (PutRefused, StoreError):
+            self._counters.count("plain_answers_refused")
+
+    def _reopen(self, course: Course, question_id: str, now: float) -> Asked:
+        """A node was not the same after all: the answer was late."""
+        self._counters.count("plain_answers_late")
+        node = Asked(course.silent.pop(question_id), now + PART_MS, hashed=True)
+        node.questions.append(question_id)
+        course.asked[question_id] = node
+        course.nodes += 1
+        return node
+
+    def _hear_cells(
+        self, peer: Peer, course: Course, node: Asked, re: str, cells: dict[str, Cell], now: float
+    ) -> None:
+        node.until = now + PART_MS
+        is_part = re == node.part
+        if is_part and cells:
+            course.drop_question(node, re)
+        elif is_part and node.checks:
+            # There is nothing in its memory; what is on its disk follows, and if nothing is, silence.
+            node.checks = CHECKS + 1
+            node.until = now + SILENCE_MS
+        if node.answer is None and is_part:
+            if cells and all(cell == self._graph.known(node.soul, key) for key, cell in cells.items()):
+                self._take_for_the_same(course, node, now)
+            elif cells:
+                node.until = now + SILENCE_MS
+            return
+        answer = node.answer = node.answer or {}
+        for key, cell in cells.items():
+            self._keep(course, answer, key, cell)
+        if self._first_wanting(node) is None:
+            course.finish(node)
+        elif is_part and cells and node.checks and node.hashed:
+            # What was said is in its memory; on its disk is what we have, so it has left that out.
+            self._ask_without_hash(peer, course, node, now)
+
+    def _keep(self, course: Course, answer: dict[str, Cell], key: str, cell: Cell) -> None:
+        """Remember what was answered. Beyond the bound that is nothing, and ours is put, newer or not."""
+        if key in answer:
+            if is_newer(cell, answer[key]):
+                answer[key] = cell
+        elif course.kept < self._limits.plain_cells:
+            course.kept += 1
+            answer[key] = cell
+        else:
+            self._counters.count("plain_cells_exceeded")
 
     def _is_newer(self, soul: str, key: str, cell: Cell, now: float) -> bool:
         """To be asked before the answer was taken in."""
         return decide(*cell, self._graph.known(soul, key), now) is Verdict.TAKE
 
-    def _is_all_there(self, asked: _Asked) -> bool:
-        """Whether no more of an answer could make a difference."""
-        answer = asked.answer
-        if answer is None:
-            return False
-        try:
-            return all(
-                key in answer and not _is_ours_newer(cell, answer[key])
-                for key, cell in self._graph.cells(asked.soul)
-            )
-        except StoreError:
-            return False
+    def _first_wanting(self, node: Asked) -> str | None:
+        """A property of ours that was not answered; L{None} if no more has to come."""
+        answer = node.answer or {}
+        if node.wanting is None or node.wanting in answer:
+            rest = ALL if node.wanting is None else Span(first=node.wanting)
+            cells = self._graph.cells(node.soul, rest)
+            node.wanting = next((key for key, _ in cells if key not in answer), None)
+            if node.wanting is None:
+                return None
+        return node.wanting
+
+    def _take_for_the_same(self, course: Course, node: Asked, now: float) -> None:
+        """A property was answered, and the node was not."""
+        for question_id in list(node.questions):
+            course.drop_question(node, question_id)
+            if len(course.silent) >= self._limits.plain_silences:
+                self._counters.count("plain_silences_evicted")
+                del course.silent[next(iter(course.silent))]
+            course.silent[question_id] = node.soul
+        course.nodes -= 1
+        course.late_at = now + LATE_MS
+
+    def _part_missing(self, peer: Peer, course: Course, node: Asked, now: float) -> None:
+        """A property is not there."""
+        if node.answer is None:
+            self._ask_without_hash(peer, course, node, now)
+        elif node.checks:
+            node.checks = CHECKS
+            node.until = now + PART_MS
+
+    # Time
 
     @property
     def next_at(self) -> float | None:
         """When L{run} is to be called, milliseconds; L{None} for not until something happens."""
-        times = [asked.until for course in self._courses.values() for asked in course.asked.values()]
+        times = [node.until for course in self._courses.values() for node in course.asked.values()]
+        times += [course.late_at for course in self._courses.values() if course.late_at is not None]
         return min(times, default=None)
 
     def run(self, now: float) -> None:
         """Wait no longer for what has not come."""
         for peer, course in self._courses.items():
-            late = [question_id for question_id, asked in course.asked.items() if asked.until <= now]
-            for question_id in late:
-                asked = course.asked.pop(question_id)
-                if asked.answer is None and course.hashes and not asked.probes and peer.up:
-                    self._probe(peer, course, asked.soul, now)
-                else:
-                    course.complete.append(asked)
+            if course.late_at is not None and course.late_at <= now:
+                course.late_at = None
+                course.silent.clear()
+            late = {id(node): node for node in course.asked.values() if node.until <= now}
+            for node in late.values():
+                try:
+                    self._wait_no_longer(peer, course, node, now)
+                except StoreError:
+                    self._counters.count("store_reads_failed")
+                    course.finish(node)
 
-    def _probe(self, peer: Peer, course: _Course, soul: str, now: float) -> None:
-        """
-        Ask for one property without a hash: gun.js is as silent about a node that it does not have as about
-        one that is the same.
-        """
-        try:
-            key = next((key for key, _ in self._graph.cells(soul)), None)
-        except StoreError:
-            self._counters.count("store_reads_failed")
+    def _wait_no_longer(self, peer: Peer, course: Course, node: Asked, now: float) -> None:
+        if node.answer is None:
+            if node.hashed:
+                self._ask_without_hash(peer, course, node, now)
+            else:
+                self._leave_unanswered(course, node)
             return
-        if key is not None:
-            question_id = self._peers.new_id()
-            self._dup.remember(question_id, OwnQuestion(peer))
-            course.asked[question_id] = _Asked(soul, now + SILENCE_MS, probes=True)
-            get = b'{"#":"%b","get":{"#":%b,".":%b}}'
-            self._peers.say(peer, get % (question_id.encode(), string(soul), string(key)))
+        missing = self._first_wanting(node)
+        if missing is None or node.checks > CHECKS:
+            course.finish(node)
+        elif node.checks and node.part is not None:
+            self._leave_unanswered(course, node)
+        elif node.checks == CHECKS:
+            course.finish(node)
+        elif len(course.asked) >= self._limits.plain_questions and node.part is None:
+            node.until = now + PART_MS  # late answers have made them more
+        else:
+            node.checks += 1
+            self._ask_part(peer, course, node, missing)
+            node.until = now + SILENCE_MS
+
+    def _leave_unanswered(self, course: Course, node: Asked) -> None:
+        self._counters.count("plain_questions_unanswered")
+        course.outcome.unanswered += 1
+        node.unanswered = True
+        course.finish(node)
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{continue_with} has something to do."""
-        most = self._limits.plain_questions
         return [
             peer
             for peer, course in self._courses.items()
             if peer.up
             and course.telling.has_room
-            and (
-                course.complete
-                or (course.ended and not course.asked)
-                or (not course.ended and len(course.asked) < most)
-            )
+            and (course.complete or course.is_over or (not course.ended and self._room(course) > 0))
         ]
+
+    def _room(self, course: Course) -> int:
+        """How many more nodes may be asked for."""
+        most = max(1, self._limits.plain_questions // QUESTIONS_A_NODE)
+        return min(SLICE_SOULS, most - course.nodes)
 
     def continue_with(self, peer: Peer, now: float) -> None:
         """Work off some answers, and ask some more."""
@@ -259,44 +292,41 @@ class PlainSync:
             while course.complete and course.telling.has_room:
                 self._work_off(course, course.complete.pop())
             course.telling.flush()
-            room = min(SLICE_SOULS, self._limits.plain_questions - len(course.asked))
+            room = self._room(course)
             if not course.ended and room > 0 and course.telling.has_room:
                 self._ask_some(peer, course, room, now)
         except StoreError as error:
             self._counters.count("store_reads_failed")
-            course.outcome.error = str(error)
-            course.ended = True
-            course.asked.clear()
-            course.complete.clear()
-        if course.ended and not course.asked and not course.complete:
+            course.give_up(str(error))
+        if course.is_over:
             del self._courses[peer]
             course.outcome.sent = course.telling.cells
             course.tell()
 
-    def _work_off(self, course: _Course, asked: _Asked) -> None:
-        """Put what we have newer than was answered. No answer means that there is nothing."""
-        answer = asked.answer
-        if (answer is None and course.hashes) or (asked.probes and answer):
-            return
-        for key, cell in self._graph.cells(asked.soul):
-            if answer is None or key not in answer or _is_ours_newer(cell, answer[key]):
+    def _work_off(self, course: Course, node: Asked) -> None:
+        """Put what we have newer than was answered, and what it lacks."""
+        answer = node.answer or {}
+        course.kept -= len(answer)
+        for key, cell in self._graph.cells(node.soul):
+            if is_newer(cell, answer[key]) if key in answer else not node.unanswered:
                 course.outcome.newer += 1
-                course.telling.add(asked.soul, key, cell)
+                course.telling.add(node.soul, key, cell)
 
-    def _ask_some(self, peer: Peer, course: _Course, count: int, now: float) -> None:
+    # Questions
+
+    def _ask_some(self, peer: Peer, course: Course, count: int, now: float) -> None:
         souls = list(self._souls_after(course.last, count))
         course.ended = len(souls) < count
         for soul in souls:
             course.last = soul
             course.outcome.souls += 1
-            question_id = self._peers.new_id()
-            self._dup.remember(question_id, OwnQuestion(peer))
-            course.asked[question_id] = _Asked(soul, now + SILENCE_MS)
-            digest = self._digest(soul) if course.hashes else None
-            known = b"" if digest is None else b'"##":%d,' % digest
-            self._peers.say(
-                peer, b'{"#":"%b",%b"get":{"#":%b}}' % (question_id.encode(), known, string(soul))
-            )
+            course.nodes += 1
+            digest = self._digest(soul)
+            node = Asked(soul, now + SILENCE_MS, hashed=digest is not None)
+            self._ask_whole(peer, course, node, digest)
+            if digest is not None:
+                _, key = min((len(key) + len(cell[1]), key) for key, cell in self._graph.cells(soul))
+                self._ask_part(peer, course, node, key)
 
     def _souls_after(self, last: str | None, count: int) -> Iterator[str]:
         for soul in self._graph.souls(ALL if last is None else Span(first=last)):
@@ -307,11 +337,33 @@ class PlainSync:
                 yield soul
 
     def _digest(self, soul: str) -> int | None:
-        """The hash of our whole node; L{None} if it is too large for one answer."""
+        """The hash to ask for a node with; L{None} if it is too small, or too large for one answer."""
         selection = Selection(self._graph, Query(soul))
         chunk = selection.chunk(self._limits.answer_bytes)
-        return chunk[1] if chunk is not None and selection.ended else None
+        return chunk[1] if chunk is not None and selection.ended and len(chunk[0]) > SMALL_BYTES else None
 
+    def _ask_without_hash(self, peer: Peer, course: Course, node: Asked, now: float) -> None:
+        """Have it say whether it has a node at all. The earlier question may be answered yet."""
+        if node.part is not None:
+            course.drop_question(node, node.part)
+        node.hashed = False
+        node.until = now + SILENCE_MS
+        self._ask_whole(peer, course, node, None)
 
-def _is_ours_newer(ours: Cell, theirs: Cell) -> bool:
-    return decide(*ours, theirs, ours[0]) is Verdict.TAKE
+    def _ask_whole(self, peer: Peer, course: Course, node: Asked, digest: int | None) -> None:
+        known = b"" if digest is None else b'"##":%d,' % digest
+        self._ask(peer, course, node, known, b'{"#":%b}' % string(node.soul))
+
+    def _ask_part(self, peer: Peer, course: Course, node: Asked, key: str) -> None:
+        if node.part is not None:
+            course.drop_question(node, node.part)
+        get = b'{"#":%b,".":%b}' % (string(node.soul), string(key))
+        node.part = self._ask(peer, course, node, b"", get)
+
+    def _ask(self, peer: Peer, course: Course, node: Asked, known: bytes, get: bytes) -> str:
+        question_id = self._peers.new_id()
+        self._dup.remember(question_id, OwnQuestion(peer))
+        node.questions.append(question_id)
+        course.asked[question_id] = node
+        self._peers.say(peer, b'{"#":"%b",%b"get":%b}' % (question_id.encode(), known, get))
+        return question_id
