@@ -90,6 +90,11 @@ class Updates:
         there = [peer for peer in subscribed if peer.joined <= origin.joined]
         self.note(soul, key, cell, origin, (*there, *self._peers.relays.values(), *self._peers.above()))
 
+    def will_tell(self, peer: Peer, soul: str, key: str) -> bool:
+        """Whether L{tell} has a cell for C{peer}, or would have if it had not come from there."""
+        change = self._changes.get((soul, key))
+        return change is not None and (change.is_known_by(peer) or peer in self._interested(change))
+
     def tell(self, now: float) -> None:
         """
         Say all that was noted, once to each peer that is to know it.

@@ -86,6 +86,7 @@ class Relay:
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
         self._axe = axe
         self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
+        self._unacked.will_tell = self._updates.will_tell
         self._flood = Flood(self._peers, self._unacked, self._updates)
         self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
         self._puts.on_due = self._flood.due

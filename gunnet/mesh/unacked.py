@@ -56,6 +56,7 @@ class Unacked:
 
     @ivar will_compare: whether the graph of a peer whose link is up is going to be compared, or may be.
     @ivar size: roughly what the names take in memory, in bytes.
+    @ivar will_tell: whether a peer is told a cell at the end of this turn (L{gunnet.mesh.axe}); to be set.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Unacked:
         self._debts: dict[Peer, Debt] = {}
         self._slowest: dict[Peer, float] = {}
         self.will_compare: Callable[[Peer], bool] = _never
+        self.will_tell: Callable[[Peer, str, str], bool] = _tells_nothing
         self.size = 0
 
     def __len__(self) -> int:
@@ -176,7 +178,10 @@ class Unacked:
     def is_told(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
         name = (soul, key)
-        debts = [self._debts[each] for each in (peer, peer.twin) if each in self._debts]
+        both = [each for each in (peer, peer.twin) if each is not None]
+        if any(self.will_tell(each, soul, key) for each in both):
+            return True
+        debts = [self._debts[each] for each in both if each in self._debts]
         if any(name in debt.missed or name in debt.compared for debt in debts):
             return False  # it has changed after it was told
         return any(debt.is_told(name) for debt in debts)
@@ -329,4 +334,8 @@ def _held_until(peer: Peer, since: float) -> float:
 
 
 def _never(_peer: Peer) -> bool:
+    return False
+
+
+def _tells_nothing(_peer: Peer, _soul: str, _key: str) -> bool:
     return False

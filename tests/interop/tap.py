@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.interfaces import IListeningPort, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -25,6 +25,9 @@ from tests.interop.relays import HOST, Relay
 Message = dict[str, Any]
 
 _TEXT = 1
+
+AGAIN_SECONDS = 0.1
+"""So long after the relay refused a connection it is tried again, by a tap that has patience."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,10 @@ class Tap:
 
     @ivar url: what is to be dialled in place of the relay's.
     @ivar heard: every message, as L{Said}.
+    @ivar patience_seconds: how long one who dials waits here for a relay that does not listen. May be set.
     """
+
+    patience_seconds = 0.0
 
     def __init__(self, test: TestCase, relay: Relay) -> None:
         self.relay = relay
@@ -221,6 +227,8 @@ class _Side(Protocol):
         self._early: list[bytes] = []
         self._frames = Frames()
         self._lost = False
+        self._give_up_at = 0.0
+        self._again: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         self._tap.add(self)
@@ -230,9 +238,19 @@ class _Side(Protocol):
         if self._tap.is_held():
             self.abort()
             return
+        self._give_up_at = reactor.seconds() + self._tap.patience_seconds
+        self._connect()
+
+    def _connect(self) -> None:
         endpoint = TCP4ClientEndpoint(reactor, HOST, self._tap.relay.port)
         connecting = connectProtocol(endpoint, _Side(self._tap, self._link, up=False, other=self))
-        connecting.addCallbacks(self._connected, lambda _: self.abort())
+        connecting.addCallbacks(self._connected, self._refused)
+
+    def _refused(self, _: Failure) -> None:
+        if self._lost or reactor.seconds() >= self._give_up_at:
+            self.abort()
+        else:
+            self._again = reactor.callLater(AGAIN_SECONDS, self._connect)
 
     def _connected(self, other: _Side) -> None:
         self._other = other
@@ -260,6 +278,8 @@ class _Side(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
         self._tap.remove(self)
+        if self._again is not None and self._again.active():
+            self._again.cancel()
         if self._other is not None and not self._other._lost:
             self._other.abort()
 

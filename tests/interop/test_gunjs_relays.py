@@ -2,7 +2,8 @@
 Interoperation tests with gun's own relays: topologies of both kinds, with real clients on the outer relays.
 
 A gun.js relay does not dial its peers until it has something to broadcast, so it is kicked; and when it was
-left by a relay that it had dialled, it dials once more at most, and asks nothing again.
+left by a relay that it had dialled, it dials once more at most, after 2 s, and asks nothing again. On a busy
+machine a relay takes longer than that to start, so the tap lets it wait.
 """
 
 from __future__ import annotations
@@ -42,14 +43,11 @@ QUIET_SECONDS_MAX = 10.0
 """After the last write, a link is to be silent for so long, within so long."""
 
 OUR_UPDATES_MAX = 1
-OUR_UPDATES_TO_THEIRS_MAX = 2
 ANSWERS_MAX = 6
 """
 How often one write may cross one link in one direction, while that stands: as an update of ours, and in
-answers to one get or as an update of gun's relays. Ours compare what they have with a relay of gun's by gets,
-and if it answers without a write that it was told, they tell it once more. Everybody who knows it answers,
-gun.js relays twice (from memory and from disk), and with AXE they say an update again when a write to the
-same key comes soon after it.
+answers to one get or as an update of gun's relays. Everybody who knows it answers, gun.js relays twice (from
+memory and from disk), and with AXE they say an update again when a write to the same key comes soon after it.
 """
 
 
@@ -203,8 +201,8 @@ class Topologies(Scenarios):
         """The links fall silent, and no write went over one of them again and again."""
         await quiet(list(self.taps), seconds=QUIET_SECONDS, at_most=QUIET_SECONDS_MAX)
         for tap, dialler in self.taps.items():
-            for up, sender, hearer in ((True, dialler, tap.relay), (False, tap.relay, dialler)):
-                updates_max = updates_of(sender, hearer)
+            for up, sender in ((True, dialler), (False, tap.relay)):
+                updates_max = ANSWERS_MAX if isinstance(sender, GunJsRelay) else OUR_UPDATES_MAX
                 for (link, asked, write), said in crossings(tap, up=up).items():
                     if len(said) > (ANSWERS_MAX if asked else updates_max):
                         lines = "\n".join(map(str, said))
@@ -256,6 +254,8 @@ class Topologies(Scenarios):
         if self.axe is not self.theirs_axe:
             await self.check_quiet()
             return
+        for tap in self.taps:
+            tap.patience_seconds = LINKED_SECONDS
         await middle.restart()
         await kick(east)
         for tap in self.taps:
@@ -309,15 +309,6 @@ async def linked(tap: Tap, times: int = 1) -> None:
         return any(said.up and said.message.get("@") in greetings for said in dams)
 
     await tap.heard.until(answered, LINKED_SECONDS)
-
-
-def updates_of(sender: Relay, hearer: Relay) -> int:
-    """
-    @return: how often one write may be said as an update, over one link.
-    """
-    if isinstance(sender, GunJsRelay):
-        return ANSWERS_MAX
-    return OUR_UPDATES_TO_THEIRS_MAX if isinstance(hearer, GunJsRelay) else OUR_UPDATES_MAX
 
 
 def crossings(tap: Tap, *, up: bool) -> dict[Any, list[Said]]:

@@ -446,3 +446,21 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual(told["put"]["room"]["title"], "ours")
         talk.advance(60_000)
         self.assertEqual([message for message in up.take() if "get" in message], [])
+
+    def test_news_of_the_same_turn(self) -> None:
+        """
+        When one upstream answers with news in the turn in which another one shows that it lacks that, the
+        other is told once.
+        """
+        talk = Conversation()
+        alice = talk.connect("alice")
+        alice.say(put("p1", "room", {"title": "ours"}, state=talk.now))
+        west, east = talk.connect("west", url="http://west/gun"), talk.connect("east", url="http://east/gun")
+        talk.advance(5_500)
+        [from_west], [from_east] = [[said for said in up.take() if "get" in said] for up in (west, east)]
+        with talk.one_turn():
+            west.say({**put("a1", "room", {"more": "news"}, state=talk.now), "@": from_west["#"]})
+            east.say({"#": "a2", "@": from_east["#"]})
+        talk.advance(1_000)
+        told = [set(said["put"]["room"]) - {"_"} for said in east.take() if "put" in said]
+        self.assertEqual(sorted(map(sorted, told)), [["more"], ["title"]])
