@@ -17,10 +17,10 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     from the future), C{answer} (answers assembled from stored text).
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
     C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
-    cut off), C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays above are to keep
-    us up to date about), C{unanswered}, C{wanted} (whether a client wants what relays want of one another),
-    C{forward} (acks and answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls}
-    (relays that others tell of), C{relay} (the front door).
+    cut off), C{put_messages} and C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays
+    above are to keep us up to date about), C{unanswered}, C{wanted} (whether a client wants what relays want
+    of one another), C{forward} (acks and answers on their way back), C{routes} (what is kept for that),
+    C{gossip} and C{urls} (relays that others tell of), C{relay} (the front door).
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 

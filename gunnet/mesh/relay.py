@@ -28,11 +28,12 @@ from gunnet.mesh.gossip import Policy
 from gunnet.mesh.inboxes import Inboxes
 from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.peers import Peers, read_told
+from gunnet.mesh.peers import Peers
+from gunnet.mesh.put_messages import PutMessages
 from gunnet.mesh.puts import Commit, Puts
 from gunnet.mesh.questions import Questions
 from gunnet.mesh.relay_links import RelayLinks
-from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route, acks_wanted
+from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route
 from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.mesh.turn import Turn
 from gunnet.mesh.unacked import Unacked
@@ -84,27 +85,16 @@ class Relay:
         self._peers = Peers(limits, counters, self._new_id)
         self._subscriptions = Subscriptions(limits, counters)
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
-        self._axe = axe
         self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
         self._unacked.will_tell = self._updates.will_tell
-        self._flood = Flood(self._peers, self._unacked, self._updates)
-        self._puts = Puts(self._graph, self._peers, self._updates, limits, counters)
-        self._puts.on_due = self._flood.due
-        interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
-        questions = Questions(self._peers, self._subscriptions, interest, limits, counters)
-        self._subscriptions.on_unwanted = interest.unwanted
-        self._gets = Gets(
-            self._graph, self._peers, self._subscriptions, interest, questions, limits, counters, axe=axe
-        )
+        self._interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
+        self._subscriptions.on_unwanted = self._interest.unwanted
         self._ask_back = AskBack(
-            self._graph, self._peers, self._subscriptions, interest, self._dup, limits, counters
-        )
-        self._forward = Forward(
-            self._peers, self._puts, self._gets, interest, questions, self._dup, limits, counters
+            *(self._graph, self._peers, self._subscriptions, self._interest, self._dup, limits, counters)
         )
         self._relay_links = RelayLinks(
             self.pid,
-            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, interest),
+            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self._interest),
             *(random, limits, counters),
             syncs=sync,
             gossip=gossip,
@@ -115,8 +105,28 @@ class Relay:
         self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
         self._dam.verbs.update(self._relay_links.verbs)
         self._inboxes = Inboxes(self._peers, limits, counters)
+        self._build_ways(axe=axe)
         self._committing = False
         self._store = store
+
+    def _build_ways(self, *, axe: bool) -> None:
+        """What puts and gets go through."""
+        graph, peers, dup = self._graph, self._peers, self._dup
+        limits, counters = self.limits, self.counters
+        flood = Flood(peers, self._unacked, self._updates)
+        self._puts = Puts(graph, peers, self._updates, limits, counters)
+        self._puts.on_due = flood.due
+        questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
+        self._gets = Gets(
+            graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe
+        )
+        self._forward = Forward(
+            peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
+        )
+        self._put_messages = PutMessages(
+            *(peers, self._puts, self._forward, flood, self._plain, self._ask_back, dup),
+            flooding=not axe,
+        )
 
     def farewell(self) -> bytes | None:
         """What a peer is told whose link is refused: whom to go to instead, if there is anybody."""
@@ -271,7 +281,7 @@ class Relay:
             self._dup.remember(message_id, peer)
             self._dam.hear(peer, message.dam, text, now)
         elif message.put:
-            self._hear_put(peer, message, text, message_id, digest, now)
+            self._put_messages.hear(peer, message, text, message_id, digest, now)
         elif message.re is not None:
             self._unacked.acked(peer, message.re, now, refused=bool(message.err))
             self._plain.hear(peer, message.re, None, now)
@@ -286,35 +296,6 @@ class Relay:
         else:
             self._dup.remember(message_id, peer)
             self._forward.other(peer, message, text, now)
-
-    def _hear_put(
-        self, peer: Peer, message: Message, text: bytes, message_id: str, digest: str | None, now: float
-    ) -> None:
-        origin = Origin(peer, message_id)
-        if message.ok:
-            origin.acks = acks_wanted(bytes(message.ok))
-        if peer.is_gunnet and message.told:
-            origin.told = read_told(message.told)
-        self._dup.remember(message_id, origin)
-        route = None if message.re is None else self._dup.find(message.re)
-        if not self._axe:
-            origin.flooded = message.re is None or isinstance(route, OwnQuestion)
-            origin.joined = self._peers.joined
-        put = bytes(message.put)
-        if message.re is not None:
-            self._plain.hear(peer, message.re, put, now)
-        askers = self._forward.askers(message, digest)
-        news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
-        if origin.news_only is not None:
-            text, origin.news_only = rewrite(text, {"put": origin.news_only}), None
-        if not origin.failed:
-            flooded = self._forward.put(
-                origin, message, text, digest, askers, news is not None, now, flood=not self._axe
-            )
-            if news and origin.flooded and not (message.private or message.private_too):
-                self._flood.mind(origin, news, flooded, read_told(message.told), now)
-            if isinstance(route, OwnQuestion):
-                self._ask_back.heard(peer, route, put, digest, now)
 
     def _query(self, message: Message) -> Query | None:
         try:

@@ -206,28 +206,29 @@ class Relays:
                 self._prove(twin, peer)
         first = not peer.is_gunnet
         if first:
-            peer.is_gunnet = peer.was_gunnet = True
-            self._peers.relays[peer.id] = peer
-            pid = fields.get("pid")
-            if peer.pid is None and isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
-                peer.life.named(pid)  # its greeting, or the answer to ours, was lost
-            if peer.pid is not None:
-                self.named(peer)
-            hello = self._hellos.setdefault(peer, Hello(doubtful=False))
-            hello.at = None
-            hello.doubtful = False
-            if peer.url is None:
-                self._say(peer, hello)
-        elif fields.get("token") is not None and peer.url is None:
-            # It has not heard our answer.
+            self._find(peer, fields)
+        elif peer.url is None and (was_bridge != peer.bridge or fields.get("token") is not None):
+            # What it is asked from now on is to subscribe us; or it has not heard our answer.
             self._say(peer, self._hellos[peer])
         if was_bridge != peer.bridge:
             self._stale = True
-            if peer.url is None:
-                if not first:
-                    self._say(peer, self._hellos[peer])  # what it is asked from now on is to subscribe us
-                if peer.bridge:
-                    self.on_bridge(peer)
+            if peer.bridge and peer.url is None:
+                self.on_bridge(peer)
+
+    def _find(self, peer: Peer, fields: Fields) -> None:
+        """C{peer} turns out to be a gunnet relay."""
+        peer.is_gunnet = peer.was_gunnet = True
+        self._peers.relays[peer.id] = peer
+        pid = fields.get("pid")
+        if peer.pid is None and isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units:
+            peer.life.named(pid)  # its greeting, or the answer to ours, was lost
+        if peer.pid is not None:
+            self.named(peer)
+        hello = self._hellos.setdefault(peer, Hello(doubtful=False))
+        hello.at = None
+        hello.doubtful = False
+        if peer.url is None:
+            self._say(peer, hello)
 
     def _may_be_bridge(self, peer: Peer) -> bool:
         """Whether one more may be asked for all that our peers ask."""

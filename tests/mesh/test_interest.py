@@ -191,7 +191,7 @@ class ResyncTests(RelayTests):
         self.a.say(get("g3", "t"))
         self.up.take()
         self.up.say({"#": "b", "dam": "relay", "sync": 1, "bridge": True})
-        self.talk.relay._gets._interest.resync(self.up.peer)  # type: ignore[arg-type]
+        self.talk.relay._interest.resync(self.up.peer)  # type: ignore[arg-type]
         self.talk.settle()
         self.assertEqual([], asked(self.up))
         bridge = self.talk.connect("bridge", pid="pidBridge")
@@ -432,7 +432,7 @@ class MustAskTests(SynchronousTestCase):
         ]
         talk = Conversation()
         up = be_gunnet_up(talk)
-        interest = talk.relay._gets._interest
+        interest = talk.relay._interest
         assert up.peer is not None
         for first in queries:
             interest.said(up.peer, first, 0.0, minded=False)
