@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from gunnet.counters import Counters
 from gunnet.graph.answer import Selection
 from gunnet.graph.ham import Cell, Verdict, decide
-from gunnet.graph.lex import ALL, Query, Span
+from gunnet.graph.lex import ALL, Query, Span, write_get
 from gunnet.graph.merge import Graph
 from gunnet.graph.node import PutRefused, read_put
 from gunnet.limits import Limits
@@ -34,7 +34,6 @@ from gunnet.mesh.routes import OwnQuestion, Push, Route
 from gunnet.mesh.unacked import Name, Unacked
 from gunnet.store.interface import StoreError
 from gunnet.wire.dup import Dup
-from gunnet.wire.jstext import string
 
 SILENCE_MS = 5_000.0
 """
@@ -104,6 +103,19 @@ class PlainSync:
             course.outcome.error = "the link was lost"
             course.tell()
 
+    def end(self, peer: Peer) -> list[Query]:
+        """
+        C{peer} turned out to be a gunnet relay after all, which is compared with in another way.
+
+        @return: the questions that it has not answered: they are going to subscribe us.
+        """
+        course = self._courses.pop(peer, None)
+        if course is None:
+            return []
+        course.outcome.error = "it is a gunnet relay"
+        course.tell()
+        return list(course.said.values())
+
     # Answers
 
     def hear(self, peer: Peer, re: str, put: bytes | None, now: float) -> None:
@@ -116,6 +128,7 @@ class PlainSync:
         course = self._courses.get(peer)
         if course is None:
             return
+        course.said.pop(re, None)
         node = course.asked.get(re)
         if node is None:
             if put is None or re not in course.silent:
@@ -352,18 +365,20 @@ class PlainSync:
 
     def _ask_whole(self, peer: Peer, course: Course, node: Asked, digest: int | None) -> None:
         known = b"" if digest is None else b'"##":%d,' % digest
-        self._ask(peer, course, node, known, b'{"#":%b}' % string(node.soul))
+        self._ask(peer, course, node, known, Query(node.soul))
 
     def _ask_part(self, peer: Peer, course: Course, node: Asked, key: str) -> None:
         if node.part is not None:
             course.drop_question(node, node.part)
-        get = b'{"#":%b,".":%b}' % (string(node.soul), string(key))
-        node.part = self._ask(peer, course, node, b"", get)
+        node.part = self._ask(peer, course, node, b"", Query(node.soul, key=key))
 
-    def _ask(self, peer: Peer, course: Course, node: Asked, known: bytes, get: bytes) -> str:
+    def _ask(self, peer: Peer, course: Course, node: Asked, known: bytes, query: Query) -> str:
         question_id = self._peers.new_id()
         self._dup.remember(question_id, OwnQuestion(peer))
         node.questions.append(question_id)
         course.asked[question_id] = node
-        self._peers.say(peer, b'{"#":"%b",%b"get":%b}' % (question_id.encode(), known, get))
+        course.said[question_id] = query
+        if len(course.said) > self._limits.plain_silences:
+            del course.said[next(iter(course.said))]
+        self._peers.say(peer, b'{"#":"%b",%b"get":%b}' % (question_id.encode(), known, write_get(query)))
         return question_id

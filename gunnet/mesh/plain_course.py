@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gunnet.graph.ham import Cell, Verdict, decide
+from gunnet.graph.lex import Query
 from gunnet.mesh.compare import Telling
 
 
@@ -66,6 +67,7 @@ class Course:
 
     @ivar last: the soul that was asked for last; C{ended}: whether there is none after it.
     @ivar asked: nodes under way, by the ids of their questions; C{nodes}: how many they are.
+    @ivar said: questions that are not answered, by id, the latest ones.
     @ivar complete: nodes of which the whole answer is there.
     @ivar silent: of nodes that were taken for the same, the soul by the id of what was not answered.
     @ivar late_at: until when that may be answered yet; L{None} for not any more.
@@ -79,6 +81,7 @@ class Course:
         self.ended = False
         self.asked: dict[str, Asked] = {}
         self.nodes = 0
+        self.said: dict[str, Query] = {}
         self.complete: list[Asked] = []
         self.silent: dict[str, str] = {}
         self.late_at: float | None = None

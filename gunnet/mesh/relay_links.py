@@ -130,9 +130,12 @@ class RelayLinks:
 
     # Verbs
 
-    def _hear_relay(self, peer: Peer, fields: Fields, _now: float) -> None:
+    def _hear_relay(self, peer: Peer, fields: Fields, now: float) -> None:
         before = peer.is_gunnet and peer.above
         self.relays.hear(peer, fields)
+        if peer.is_gunnet:
+            for query in self.plain.end(peer):
+                self._interest.said_too(peer, query, now)
         if peer.is_gunnet and "proof" not in fields and self.gossip.hear(fields.get("peers"), peer):
             self.relays.tell_news()
         if peer.is_gunnet and peer.above and not before and self._syncs:

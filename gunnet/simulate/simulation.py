@@ -27,6 +27,9 @@ from gunnet.simulate.scenario import FAULT_SECONDS, QUIET_SECONDS, SETTLE_SECOND
 START_SECONDS = 1_800_000_000.0
 """When each run begins: in January 2027."""
 
+INTEREST_SECONDS = 3_600.0
+"""So long it may take until relays want nothing of one another: it travels on by one relay a minute."""
+
 WINDOW = Weather().window
 SLOW_WINDOW = 1_500
 """How many bytes may be on their way while somebody reads slowly: so few that they have to wait."""
@@ -176,7 +179,7 @@ class Simulation:
         """All clients leave, and the relays have time to find out that nobody wants anything any more."""
         for client in self.clients:
             client.leave()
-        self.clock.run_for(SETTLE_SECONDS)
+        self.clock.run_for(INTEREST_SECONDS)
 
     def _disperse(self) -> None:
         """The relays leave, too."""

@@ -464,3 +464,18 @@ class RelayTests(SynchronousTestCase):
         talk.advance(1_000)
         told = [set(said["put"]["room"]) - {"_"} for said in east.take() if "put" in said]
         self.assertEqual(sorted(map(sorted, told)), [["more"], ["title"]])
+
+    def test_gunnet_after_all(self) -> None:
+        """If it says late that it is one, it is asked no more, and told that what was asked is not wanted."""
+        talk = Conversation()
+        talk.connect("alice").say(put("p1", "room", {"title": "ours"}, state=talk.now))
+        up = talk.connect("up", url="http://up/gun", pid="pidUp")
+        talk.advance(5_500)
+        gets = [message["get"] for message in up.take() if "get" in message]
+        up.say({"#": "late", "dam": "relay", "sync": 1})
+        talk.advance(120_000)
+        after = up.take()
+        self.assertEqual([], [message for message in after if "get" in message and "dam" not in message])
+        ended = [message["get"] for message in after if message.get("dam") == "off"]
+        self.assertEqual([{"#": "room"}], gets)
+        self.assertEqual(gets, ended)
