@@ -29,7 +29,7 @@ from gunnet.limits import Limits
 from gunnet.mesh.compare import Telling
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
-from gunnet.mesh.plain_course import Asked, Course, PlainOutcome, is_newer
+from gunnet.mesh.plain_course import Asked, Course, PlainOutcome, is_newer, readable_cells
 from gunnet.mesh.routes import OwnQuestion, Push, Route
 from gunnet.mesh.unacked import Name, Unacked
 from gunnet.store.interface import StoreError
@@ -144,11 +144,19 @@ class PlainSync:
             return
         try:
             cells = {key: (s, v) for soul, key, s, v in read_put(put, self._limits) if soul == node.soul}
+        except PutRefused:
+            self._counters.count("plain_answers_refused")
+            if re == node.part:
+                course.drop_question(node, re)
+                self._part_missing(peer, course, node, now)
+                return
+            cells = readable_cells(put, node.soul, self._limits)
+        try:
             for key, cell in cells.items():
                 course.outcome.received += self._is_newer(node.soul, key, cell, now)
             self._hear_cells(peer, course, node, re, cells, now)
-        except (PutRefused, StoreError):
-            self._counters.count("plain_answers_refused")
+        except StoreError:
+            self._counters.count("store_reads_failed")
 
     def _reopen(self, course: Course, question_id: str, now: float) -> Asked:
         """A node was not the same after all: the answer was late."""

@@ -5,11 +5,16 @@ What is known of a comparison with a gun.js relay while it goes on (L{gunnet.mes
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from gunnet.graph.ham import Cell, Verdict, decide
 from gunnet.graph.lex import Query
+from gunnet.graph.node import PutRefused, read_put
+from gunnet.limits import Limits
 from gunnet.mesh.compare import Telling
+from gunnet.wire import jstext
 
 
 @dataclass
@@ -127,3 +132,23 @@ class Course:
 def is_newer(cell: Cell, than: Cell) -> bool:
     """Whether C{cell} stands against another one, when both are in the past."""
     return decide(*cell, than, cell[0]) is Verdict.TAKE
+
+
+def readable_cells(put: bytes, soul: str, limits: Limits) -> dict[str, Cell]:
+    """
+    What can be read of an answer that is refused. gun.js loses the state of a cell on its disk now and then,
+    and a put of that cell mends it.
+
+    @param put: the JSON text of its C{put}.
+    @param soul: the node to read.
+    """
+    graph: Any = jstext.parse(put)
+    node: Any = graph.get(soul) if isinstance(graph, dict) else None
+    meta: Any = node.get("_") if isinstance(node, dict) else None
+    states: Any = meta.get(">") if isinstance(meta, dict) else None
+    cells: dict[str, Cell] = {}
+    for key in states if isinstance(states, dict) else ():
+        alone = {soul: {"_": {"#": soul, ">": {key: states[key]}}, key: node.get(key)}}
+        with suppress(PutRefused):
+            cells.update({key: (s, v) for _, key, s, v in read_put(jstext.stringify(alone), limits)})
+    return cells

@@ -13,7 +13,7 @@ from gunnet.graph.answer import in_order, render
 from gunnet.graph.ham import Verdict, decide
 from gunnet.graph.lex import ALL
 from gunnet.graph.merge import Graph
-from gunnet.graph.node import read_put
+from gunnet.graph.node import PutCell, PutRefused, read_put
 from gunnet.limits import Limits
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.plain import CHECKS, LATE_MS, PART_MS, SILENCE_MS, PlainSync
@@ -43,6 +43,7 @@ class GunJs:
     @ivar late: souls of which it answers the whole node when it is told to (L{say_late}).
     @ivar slow: of each node in it, properties that are on its disk only, which it reads while other answers
         are on their way.
+    @ivar broken: names of cells that have lost their state on its disk.
     @ivar deaf: souls of which it never answers anything; C{ghosts}: of which it says an empty node first.
     """
 
@@ -53,6 +54,7 @@ class GunJs:
         self.disk: set[str] = set()
         self.late: set[str] = set()
         self.slow: dict[str, set[str]] = {}
+        self.broken: set[tuple[str, str]] = set()
         self.deaf: set[str] = set()
         self.ghosts: set[str] = set()
         self.said_late: list[bytes] = []
@@ -66,7 +68,9 @@ class GunJs:
         if "put" in message:
             self.puts += 1
             for soul, key, state, value in read_put(jstext.stringify(message["put"]), Limits()):
-                in_memory = None if key in self.slow.get(soul, ()) else self.cells.get((soul, key))
+                is_known = key not in self.slow.get(soul, ()) and (soul, key) not in self.broken
+                in_memory = self.cells.get((soul, key)) if is_known else None
+                self.broken.discard((soul, key))
                 if decide(state, value, in_memory, START) is Verdict.TAKE:
                     self.cells[soul, key] = (state, value)
             return []
@@ -102,6 +106,10 @@ class GunJs:
         said = []
         for part in parts:
             text = render(in_order({soul: part}))
+            for key in [key for key, _ in part if (soul, key) in self.broken]:
+                graph = jstext.parse(text)
+                del graph[soul]["_"][">"][key]
+                text = jstext.stringify(graph)
             digest = jstext.string_hash(text)
             if digest != message.get("##"):
                 said.append(self._message(message, b',"##":%d,"put":%b' % (digest, text)))
@@ -109,6 +117,14 @@ class GunJs:
 
     def _message(self, message: dict[str, Any], rest: bytes) -> bytes:
         return b'{"#":"a%d","@":%b%b}' % (len(self.gets), jstext.string(message["#"]), rest)
+
+
+def cells_of(put_text: bytes) -> list[PutCell]:
+    """What a relay takes of a C{put}: all, or nothing if there is a fault in it."""
+    try:
+        return read_put(put_text, Limits())
+    except PutRefused:
+        return []
 
 
 class PlainCase(SynchronousTestCase):
@@ -162,7 +178,7 @@ class PlainCase(SynchronousTestCase):
         self.plain.hear(self.peer, message["@"], put_text, self.now)
         if put_text is not None:
             fresh: Known = {}
-            for soul, key, state, value in read_put(put_text, Limits()):
+            for soul, key, state, value in cells_of(put_text):
                 if decide(state, value, self.graph.known(soul, key), self.now) is Verdict.TAKE:
                     fresh[soul, key] = (state, value)
             self.take(fresh)
@@ -279,6 +295,18 @@ class CompareTests(PlainCase):
         outcome = self.run_to_end()
         self.assertEqual((outcome.newer, outcome.sent, outcome.received), (0, 0, 0))
         self.assertEqual(len(self.other.gets), 4)
+
+    def test_broken_on_disk(self) -> None:
+        """A cell that has lost its state is put, and only that one; then what is newer can be had, too."""
+        for count in (5, 30):
+            ours = some(count, count)
+            theirs = {**ours, ("soul/000000", "key000002"): (LONG_AGO + 1e6, b'"newer"')}
+            self.between(ours, theirs)
+            self.other.broken = {("soul/000000", "key000003")}
+            self.other.disk = {"soul/000000"}
+            self.assertEqual(self.run_to_end().sent, 1)
+            self.assertEqual(self.run_to_end().received, 1)
+            self.assertEqual((self.known, self.other.cells), (theirs, theirs))
 
     def test_overtaken(self) -> None:
         """A node that was taken for the same is put to rights when the answer comes after all."""
