@@ -14,7 +14,7 @@ import gunnet
 
 PACKAGE = os.path.dirname(os.path.abspath(gunnet.__file__))
 
-CORE = ("gunnet.limits", "gunnet.counters", "gunnet.wire", "gunnet.graph", "gunnet.mesh")
+CORE = ("gunnet.limits", "gunnet.counters", "gunnet.wire", "gunnet.graph", "gunnet.sea", "gunnet.mesh")
 PORTS = ("gunnet.transport.interface", "gunnet.store.interface")
 COMMAND_LINE = ("gunnet.tap", "gunnet.cli", "gunnet.__main__")
 FORBIDDEN_IN_CORE = (
@@ -37,6 +37,18 @@ ALLOWED_IN_CORE = {
     ("gunnet.wire.ids", "random"): "for the type of what is passed in",
     ("gunnet.mesh.relay", "random"): "for the type of what is passed in",
 }
+ENTROPY = "gunnet.sea.entropy"
+"""
+The one module that throws dice: programs that make keys, or encrypt, need not bring random bytes along.
+"""
+WITH_ENTROPY = (
+    "gunnet.sea",
+    "gunnet.sea.encryption",
+    "gunnet.sea.hashing",
+    "gunnet.sea.pairs",
+    "gunnet.sea.users",
+)
+"""Who may import it: what makes something new. What decides does not, C{cryptography} apart."""
 
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
@@ -132,7 +144,7 @@ from ..store import lmdb
             if not within(name, CORE + PORTS):
                 continue
             top = imported.split(".")[0]
-            if (name, top) not in ALLOWED_IN_CORE:
+            if (name, top) not in {*ALLOWED_IN_CORE, (ENTROPY, "secrets")}:
                 self.assertNotIn(top, FORBIDDEN_IN_CORE, name)
             if top == "gunnet":
                 self.assertTrue(within(imported, CORE + PORTS), f"{name} imports {imported}")
@@ -143,11 +155,19 @@ from ..store import lmdb
             if (name, imported.split(".")[0]) in ALLOWED_IN_CORE:
                 self.assertEqual(imported, "random.Random", name)
 
+    def test_deciding_needs_no_entropy(self) -> None:
+        """What verifies and decides has no way to random bytes: only what makes new things has."""
+        for name, imported in self.importing():
+            if within(name, CORE) and name not in WITH_ENTROPY:
+                makers = (ENTROPY, *(maker for maker in WITH_ENTROPY if maker != "gunnet.sea"))
+                self.assertFalse(within(imported, makers), f"{name} imports {imported}")
+
     def test_rooms_of_the_core(self) -> None:
-        """Inside the core the direction is the data's: wire, graph, mesh."""
+        """Inside the core the direction is the data's: wire, graph, sea, mesh."""
         before = {
-            "gunnet.wire": ("gunnet.graph", "gunnet.mesh", *PORTS),
-            "gunnet.graph": ("gunnet.mesh", "gunnet.transport"),
+            "gunnet.wire": ("gunnet.graph", "gunnet.sea", "gunnet.mesh", *PORTS),
+            "gunnet.graph": ("gunnet.sea", "gunnet.mesh", "gunnet.transport"),
+            "gunnet.sea": ("gunnet.mesh", *PORTS),
             "gunnet.limits": ("gunnet",),
             "gunnet.counters": ("gunnet",),
         }

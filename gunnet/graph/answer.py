@@ -89,14 +89,9 @@ def digests_from_memory(soul: str, cells: list[tuple[str, Cell]]) -> list[int]:
 def _as_in_javascript(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    indexes = sorted([name for name in value if _is_index(name)], key=int)
-    others = sorted([name for name in value if not _is_index(name)], key=jstext.order_key)
+    indexes = sorted([name for name in value if jstext.is_index(name)], key=int)
+    others = sorted([name for name in value if not jstext.is_index(name)], key=jstext.order_key)
     return {name: _as_in_javascript(value[name]) for name in indexes + others}
-
-
-def _is_index(name: str) -> bool:
-    plain = name.isascii() and name.isdigit() and len(name) <= 10 and (name[0] != "0" or name == "0")
-    return plain and int(name) < 4294967295
 
 
 class Selection:

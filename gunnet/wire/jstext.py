@@ -188,13 +188,38 @@ def parse(text: bytes) -> Any:
 def parse_slowly(text: bytes) -> Any:
     """What L{parse} does, for text that the fast decoder refuses and JavaScript may accept."""
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse)
+        return _loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise NotJSON(str(error)) from None
+
+
+def parse_text(text: str) -> Any:
+    """
+    L{parse}, of text that is a string of JavaScript itself: lone surrogates may stand in it unescaped.
+
+    @raise NotJSON: as L{parse}.
+    """
+    try:
+        return parse(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return _loads(text)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise NotJSON(str(error)) from None
 
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def is_index(name: str) -> bool:
+    """Whether JavaScript takes a name for that of an array's item: objects have these first, by number."""
+    plain = name.isascii() and name.isdigit() and len(name) <= 10 and (name[0] != "0" or name == "0")
+    return plain and int(name) < 4294967295
 
 
 def canonical(text: bytes) -> bytes:

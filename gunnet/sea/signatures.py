@@ -1,0 +1,120 @@
+"""
+Who said it: signatures (gun.js C{sea/sign.js}, C{sea/verify.js}).
+
+Signed is text: text itself, anything else as JSON. ECDSA on P-256 with SHA-256 is done over the SHA-256 of
+that text, so it is hashed twice. JSON has its names as they came in browsers, in order on relays of gun.js,
+which therefore disagree about some objects; here either counts. What gun.js also believes, of data from
+before 2019, is left out: C{docs/security.md}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gunnet.graph.match import is_truthy
+from gunnet.sea.errors import BadData, NotVerified
+from gunnet.sea.keys import Keys, Pair, key_of, private_key, public_key
+from gunnet.sea.text import base64, digest, from_base64, from_json_text, json_text, parsed, plain_text
+
+_ECDSA = ec.ECDSA(SHA256())
+
+
+def sign(data: Any, pair: Keys) -> str:
+    """
+    Sign data. Two signatures of the same are not the same: the library draws a number for each.
+
+    @param data: any JSON. Text that is JSON is taken for what it says. What is signed by the pair already
+        stays as it is.
+    @return: C{SEA{"m":data,"s":signature}}.
+    @raise BadData: if JSON can't say it.
+    @raise BadKey: if the pair is none.
+    """
+    keys = Pair.of(pair)
+    message = parsed(data)
+    if isinstance(message, dict) and is_truthy(message.get("s")) and is_truthy(message.get("m")):
+        try:
+            verify(message, keys.pub)
+        except NotVerified:
+            pass
+        else:
+            return "SEA" + _written(message)
+    signature = sign_text(plain_text(message), keys)
+    return "SEA" + _written({"m": message, "s": signature})
+
+
+def _written(value: Any) -> str:
+    return json_text(value).decode("utf-8")
+
+
+def sign_text(text: bytes, pair: Keys) -> str:
+    """
+    The signature of a text, 64 bytes as base64.
+
+    @raise BadKey: if the pair is none.
+    """
+    keys = Pair.of(pair)
+    r, s = utils.decode_dss_signature(private_key(keys.priv, keys.pub).sign(digest(text), _ECDSA))
+    return base64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+
+
+def verify(data: Any, pub: str | Keys) -> Any:
+    """
+    What was signed.
+
+    @param data: C{SEA{"m":…,"s":…}}, the same without C{SEA}, or the object.
+    @param pub: whose signature it must be: the public key, or a pair.
+    @return: the data: of C{m} that is text and JSON, what it says. Of numbers no more is given than was
+        signed, which is what a double holds.
+    @raise NotVerified: if it is not signed by that key, or nothing signed at all.
+    @raise BadKey: if the key is none.
+    """
+    key = key_of(pub, "pub")
+    signed = parsed(data)
+    if not isinstance(signed, dict) or "m" not in signed:
+        raise NotVerified("nothing signed")
+    message = signed["m"]
+    text = verified_text(message, signed.get("s"), key)
+    return parsed(message) if isinstance(message, str) else from_json_text(text)
+
+
+def verified_text(message: Any, signature: Any, pub: str) -> bytes:
+    """
+    The text of C{message} that C{signature} is of.
+
+    @param message: text, which is signed as it is, or other JSON.
+    @raise NotVerified: if it is of none.
+    @raise BadKey: if C{pub} is no key.
+    """
+    key = public_key(pub)
+    try:
+        raw = from_base64(signature)
+        first = plain_text(message)
+    except BadData as error:
+        raise NotVerified(str(error)) from None
+    if is_signature(raw, first, key):
+        return first
+    if isinstance(message, (dict, list)):
+        other = json_text(message, sort=True)
+        if other != first and is_signature(raw, other, key):
+            return other
+    raise NotVerified("not signed by that key")
+
+
+def is_signature(signature: bytes, text: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+    """
+    Whether C{signature} is one of C{text}: the one expensive step, which may be done in any thread.
+
+    @param signature: r and s, 64 bytes; of any other length it is none.
+    """
+    if len(signature) != 64:
+        return False
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    try:
+        key.verify(utils.encode_dss_signature(r, s), digest(text), _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
