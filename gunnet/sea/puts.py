@@ -11,8 +11,8 @@ Signed is the JSON of C{{"#":soul, ".":key, ":":value, ">":state}}. A value is d
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,15 +100,23 @@ def signed_text(soul: str, key: str, value: Any, state: float) -> bytes:
 
     @raise BadData: if there is none. gun.js can't sign for the state 0 or an empty key.
     """
-    return json_text(_message(soul, key, value, state))
-
-
-def _message(soul: Any, key: Any, value: Any, state: Any) -> dict[str, Any]:
     if not isinstance(soul, str) or not soul or not isinstance(key, str) or not key:
         raise BadData("no soul or no key")
-    if type(state) not in (int, float) or not state or not -math.inf < state < math.inf:
+    if type(state) not in (int, float) or not state:
         raise BadData("no state")
-    return {"#": soul, ".": key, ":": value, ">": state}
+    return _text_around(json_text(value), soul, key, state)
+
+
+def _text_around(value: bytes, soul: str, key: str, state: float) -> bytes:
+    names = (jstext.string(soul), jstext.string(key), value, json_text(state))
+    return b'{"#":%b,".":%b,":":%b,">":%b}' % names
+
+
+def _texts(soul: str, key: str, value: Any, state: float) -> Iterator[bytes]:
+    """The texts that may have been signed for a value."""
+    yield signed_text(soul, key, value, state)
+    if isinstance(value, (dict, list)):
+        yield _text_around(json_text(value, sort=True), soul, key, state)
 
 
 def sign_value(
@@ -161,11 +169,7 @@ def verify_value(soul: str, key: str, value: Any, state: float, owner: str) -> S
     signer = signed.signer if is_truthy(signed.signer) else owner
     if signer != owner and not is_certificate(signed.certificate):
         raise NotVerified("signed by somebody else, without a certificate")
-    try:
-        message = _message(soul, key, signed.value, state)
-    except BadData as error:
-        raise NotVerified(str(error)) from None
-    text = verified_text(message, signed.signature, signer)
+    text = verified_text(_texts(soul, key, signed.value, state), signed.signature, signer)
     return SignedValue(_value_in(text, signed.value), signed.signature, signed.certificate, signer)
 
 

@@ -9,6 +9,7 @@ before 2019, is left out: C{docs/security.md}.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -77,30 +78,35 @@ def verify(data: Any, pub: str | Keys) -> Any:
     if not isinstance(signed, dict) or "m" not in signed:
         raise NotVerified("nothing signed")
     message = signed["m"]
-    text = verified_text(message, signed.get("s"), key)
+    text = verified_text(_texts(message), signed.get("s"), key)
     return parsed(message) if isinstance(message, str) else from_json_text(text)
 
 
-def verified_text(message: Any, signature: Any, pub: str) -> bytes:
-    """
-    The text of C{message} that C{signature} is of.
+def _texts(message: Any) -> Iterator[bytes]:
+    """The texts that may have been signed for a message."""
+    yield plain_text(message)
+    if isinstance(message, (dict, list)):
+        yield json_text(message, sort=True)
 
-    @param message: text, which is signed as it is, or other JSON.
-    @raise NotVerified: if it is of none.
+
+def verified_text(texts: Iterable[bytes], signature: Any, pub: str) -> bytes:
+    """
+    The first of some texts that C{signature} is of.
+
+    @param texts: made as they are needed; one that is the same as the one before it costs nothing.
+    @raise NotVerified: if it is of none, or there is one that JSON can't say.
     @raise BadKey: if C{pub} is no key.
     """
     key = public_key(pub)
+    tried = None
     try:
         raw = from_base64(signature)
-        first = plain_text(message)
+        for text in texts:
+            if text != tried and is_signature(raw, text, key):
+                return text
+            tried = text
     except BadData as error:
         raise NotVerified(str(error)) from None
-    if is_signature(raw, first, key):
-        return first
-    if isinstance(message, (dict, list)):
-        other = json_text(message, sort=True)
-        if other != first and is_signature(raw, other, key):
-            return other
     raise NotVerified("not signed by that key")
 
 

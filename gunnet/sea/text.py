@@ -121,6 +121,13 @@ def from_base64(text: Any) -> bytes:
     """
     if not isinstance(text, str):
         raise BadData("base64 that is no text")
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return _from_odd_base64(text)
+
+
+def _from_odd_base64(text: str) -> bytes:
     bare = text.translate(_BASE64_WHITESPACE)
     if len(bare) % 4 == 0:
         bare = bare[:-2] + bare[-2:].rstrip("=")
