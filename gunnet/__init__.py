@@ -13,8 +13,11 @@ The core decides. It reads no clock, throws no dice and opens nothing:
   - L{gunnet.wire}: what is said. C{message} (the envelope, frames), C{jstext} (numbers, strings and text
     order exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
   - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart),
-    C{lex} (what a get selects), C{merge} (the graph over a store), C{cache} (hot nodes), C{deferred} (writes
-    from the future), C{answer} (answers assembled from stored text).
+    C{lex} (what a get selects), C{match} (what a client matches), C{merge} (the graph over a store), C{cache}
+    (hot nodes), C{deferred} (writes from the future), C{answer} (answers assembled from stored text).
+  - L{gunnet.sea}: who said it, and who may read it; as yet a library only. C{signatures}, C{puts} and
+    C{certificates} (what may stand in the graph of a user), C{encryption}, C{hashing}, C{users} (accounts),
+    C{keys}, C{pairs}.
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
     C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
     cut off), C{put_messages} and C{puts}, C{gets}, C{questions} (asking others), C{interest} (what the relays

@@ -47,7 +47,7 @@ def certify(
     @param expiry: the last state that may be written, milliseconds since 1970. The writer says the state!
     @param block: below C{~pub}, the node that has C{{public key: True}} of those that may not write any more;
         or C{{"read":…, "write":…}}.
-    @return: C{SEA{"m":…,"s":…}}.
+    @return: C{SEA} and the JSON C{{"m":…, "s":…}}.
     @raise BadData: if there are no certificants or there is no policy.
     @raise BadKey: if the pair is none.
     """

@@ -28,7 +28,7 @@ def encrypt(data: Any, key: str | Keys, *, random: RandomBytes = secure) -> str:
 
     @param data: any JSON. Lone surrogates in text are lost, as in gun.js.
     @param key: any text but the empty one, such as a L{secret}; of a pair its C{epriv}.
-    @return: C{SEA{"ct":…,"iv":…,"s":…}}.
+    @return: C{SEA} and the JSON C{{"ct":…, "iv":…, "s":…}}.
     @raise BadData: if JSON can't say it.
     @raise BadKey: if there is no key.
     """

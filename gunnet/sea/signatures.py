@@ -30,7 +30,7 @@ def sign(data: Any, pair: Keys) -> str:
 
     @param data: any JSON. Text that is JSON is taken for what it says. What is signed by the pair already
         stays as it is.
-    @return: C{SEA{"m":data,"s":signature}}.
+    @return: C{SEA} and the JSON C{{"m": data, "s": signature}}.
     @raise BadData: if JSON can't say it.
     @raise BadKey: if the pair is none.
     """
@@ -66,7 +66,7 @@ def verify(data: Any, pub: str | Keys) -> Any:
     """
     What was signed.
 
-    @param data: C{SEA{"m":…,"s":…}}, the same without C{SEA}, or the object.
+    @param data: C{SEA} and the JSON C{{"m":…, "s":…}}, the same without C{SEA}, or the object.
     @param pub: whose signature it must be: the public key, or a pair.
     @return: the data: of C{m} that is text and JSON, what it says. Of numbers no more is given than was
         signed, which is what a double holds.

@@ -58,12 +58,12 @@ function stored (gun) {
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** A client that was sent a graph, when it has checked it all; in an object, since a chain has a `then` of its own. */
-async function given (graph) {
+async function given (graph, patience = 1000) {
   const gun = fresh()
   const known = JSON.parse(JSON.stringify(graph))
   gun._.on('in', { '#': String(Math.random()), put: known })
   const size = (nodes) => Object.values(nodes).reduce((sum, node) => sum + Object.keys(node).length, 0)
-  for (let tries = 0; tries < 20 && size(gun._.graph) < size(graph); tries++) await sleep(10)
+  for (let tries = 0; tries < patience && size(gun._.graph) < size(graph); tries++) await sleep(10)
   return { gun }
 }
 
@@ -122,12 +122,14 @@ const todo = {
     await done((cb) => gun.user().auth(pair, cb))
     for (const [key, value] of Object.entries(values)) gun.user().get('data').get(key).put(value)
     for (const key of keys) gun.get('~' + owner).get('inbox').get(key).put('hi ' + key, null, { opt: { cert: certificate } })
-    await sleep(300)
+    const has = (soul, names) => names.every((name) => name in (gun._.graph[soul] || {}))
+    const all = () => has('~' + pair.pub + '/data', Object.keys(values)) && has('~' + owner + '/inbox', keys)
+    for (let tries = 0; tries < 1000 && !all(); tries++) await sleep(10)
     return stored(gun)
   },
   /** What of a graph is taken, as it was put. */
-  async take ({ graph }) {
-    return stored((await given(graph)).gun)
+  async take ({ graph, patience }) {
+    return stored((await given(graph, patience)).gun)
   }
 }
 

@@ -369,7 +369,7 @@ class Users(SeaCase):
         [graph] = self.ask([{"do": "take", "graph": {**signed, **inbox}}])
         self.assertAlike(graph, {**signed, **inbox}, values)
         bad = sea.sign_node(f"~{owner.pub}/data", {"k": 1}, STATE, other)
-        self.assertEqual(self.ask([{"do": "take", "graph": bad}]), [{}])
+        self.assertEqual(self.ask([{"do": "take", "graph": bad, "patience": 50}]), [{}])
 
 
 class PrimitivesOfRelays(Primitives):
