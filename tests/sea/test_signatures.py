@@ -156,6 +156,15 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual(sea.verify(sea.sign(text, ALICE), ALICE), text)
         while deep:
             deep = deep.pop()
+        for depth in range(100, 1_100, 50):
+            text = "[" * depth + "]" * depth
+            value = f'{{":":{text},"~":"AAAA"}}'
+            attempt(
+                lambda text=text: sea.verify(sea.sign(text, ALICE), ALICE),
+                lambda text=text: sea.decrypt(sea.encrypt(text, "key"), "key"),
+                lambda text=text: sea.verify({"m": parsed(text), "s": "A" * 86}, ALICE),
+                lambda value=value: sea.verify_put(f"~{ALICE.pub}", "k", value, 1, print),
+            )
 
     def test_too_large(self) -> None:
         """A number beyond a double is no data."""

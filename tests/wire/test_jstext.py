@@ -290,6 +290,20 @@ class ParseTests(SynchronousTestCase):
         else:
             self.assertTrue(same(jstext.parse(text.encode("utf-8")), slowly))
 
+    def test_text(self) -> None:
+        """Text may have lone surrogates unescaped, as JavaScript takes it, but not behind a backslash."""
+        for text in ('["a",1]', '"\ud800"', '{"\udfff":"\\ud800"}', '"\\u00e9"'):
+            self.assertTrue(same(jstext.parse_text(text), json.loads(text)), text)
+        for text in ("", "{", "NaN", '"\\\ud800"', "\ud800", '"\x00\ud800"', "\ufeff1"):
+            self.assertRaises(jstext.NotJSON, jstext.parse_text, text)
+
+    def test_is_index(self) -> None:
+        """Names of an array's items are whole numbers below 2^32 - 1, as they are written."""
+        for name in ("0", "9", "10", "4294967294"):
+            self.assertTrue(jstext.is_index(name), name)
+        for name in ("", "00", "01", "-1", "1.0", "4294967295", "99999999999", "\u0663", "a", " 1"):
+            self.assertFalse(jstext.is_index(name), name)
+
 
 class StringifyTests(SynchronousTestCase):
     """Values are written without spaces, in the order they have or in that of their names."""
