@@ -8,6 +8,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
 from gunnet.sea.entropy import RandomBytes, secure
 from gunnet.sea.errors import BadData
 from gunnet.sea.keys import Pair
@@ -17,7 +20,7 @@ ROUNDS = 100_000
 BITS = 512
 SALT_BYTES = 9
 ROUNDS_MAX = 10_000_000
-"""More rounds than this are refused: they would take more than five seconds."""
+"""More rounds than this are refused: they would take more than three seconds."""
 BITS_MAX = 8 * 1024
 
 _HASHES = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
@@ -63,7 +66,8 @@ def work(
         raise BadData("no such work")
     if not _is_count(iterations, ROUNDS_MAX) or not _is_count(length, BITS_MAX) or length % 8:
         raise BadData("iterations or length out of bounds")
-    return encoder(hashlib.pbkdf2_hmac("sha256", text, utf8(_salt(salt, random)), iterations, length // 8))
+    derivation = PBKDF2HMAC(SHA256(), length // 8, utf8(_salt(salt, random)), iterations)
+    return encoder(derivation.derive(text))
 
 
 def _is_count(value: Any, highest: int) -> bool:
