@@ -94,6 +94,10 @@ class Limits:
         that it has not.
     @ivar plain_cells: of the answers that are waited for, so many cells are remembered, one comparison at a
         time; of what a relay has more, ours is put whether it is newer or not.
+    @ivar verified: verified signatures, and failed ones, that are remembered.
+    @ivar unchecked_cells: properties in puts of one peer that wait for the firewall; beyond, reading pauses.
+    @ivar unchecked_bytes: puts of all peers that wait for the firewall; beyond, a put is refused.
+    @ivar check_batch: signatures that are handed out to be verified at once.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
@@ -166,6 +170,10 @@ class Limits:
     plain_questions: int = 100
     plain_silences: int = 5_000
     plain_cells: int = 100_000
+    verified: int = 100_000
+    unchecked_cells: int = 1_000
+    unchecked_bytes: int = 32 * MIB
+    check_batch: int = 32
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000

@@ -29,6 +29,7 @@ from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.transport.websocket import ServerFactory
 from gunnet.turns import MeshService
+from gunnet.verifier import ThreadVerifier
 from gunnet.web.resource import RelaySite, Root
 
 DRAIN_SECONDS = 0.4
@@ -76,7 +77,8 @@ class RelayService(MultiService):
             gossip=settings.gossip,
             allowed=allowed,
         )
-        self.mesh = MeshService(relay, self.writer, reactor)
+        self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
+        self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.links = Links()
         site = RelaySite(
             Root(ServerFactory(self.mesh, self.links, reactor), settings.path, settings.gun_js), reactor
@@ -136,6 +138,7 @@ class RelayService(MultiService):
         done = _all(maybeDeferred(part.stopService) for part in (*self.listeners, *self.peers_from))
         done.addCallback(self._drain)
         done.addCallback(self._leave)
+        done.addCallback(lambda _: self.verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))
         done.addCallback(self._forget)

@@ -27,6 +27,7 @@ from twisted.internet.task import Clock
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.relay import Relay
+from gunnet.sea.firewall import Check, Outcome, Rules, verify
 from gunnet.store.interface import Cell, Store, StoreError
 from gunnet.store.memory import MemoryStore
 from gunnet.turns import MeshService
@@ -129,6 +130,32 @@ class MemoryWriter:
         self.commits.append(cells)
 
 
+class MemoryVerifier:
+    """
+    L{gunnet.turns.Verifier} without threads. Signatures are verified at once, until they are held.
+
+    @ivar holding: whether they wait for L{release}; may be set.
+    @ivar held: batches that wait, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.holding = False
+        self.held: list[tuple[list[Check], Deferred[list[Outcome]]]] = []
+
+    def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
+        """See L{gunnet.turns.Verifier.verify}."""
+        done: Deferred[list[Outcome]] = Deferred()
+        self.held.append((checks, done))
+        if not self.holding:
+            self.release()
+        return done
+
+    def release(self) -> None:
+        """Verify the oldest batch that is held."""
+        checks, done = self.held.pop(0)
+        done.callback([verify(check) for check in checks])
+
+
 class Client:
     """
     Whoever is on the other end of a L{MemoryLink}. Made by L{Conversation.connect}.
@@ -206,6 +233,7 @@ class Conversation:
     @ivar clock: the virtual reactor.
     @ivar store: where the graph is kept.
     @ivar writer: does the commits.
+    @ivar verifier: verifies signatures.
     @ivar relay: the core.
     @ivar mesh: the service that drives it.
     """
@@ -220,8 +248,10 @@ class Conversation:
         pid: str | None = None,
         clock: Clock | None = None,
         start: float = START,
+        rules: Rules | None = None,
     ) -> None:
         """
+        @param rules: what may be written (L{gunnet.sea.firewall}).
         @param store: the default is a L{MemoryStore}. Give the C{store} of an earlier conversation to see
             what a relay does after a restart.
         @param seed: of the ids.
@@ -235,8 +265,11 @@ class Conversation:
         self.clock = clock
         self.store: Store = MemoryStore(limits.memory_bytes) if store is None else store
         self.writer = MemoryWriter(self.store)
-        self.relay = Relay(store=self.store, random=Random(seed), pid=pid, limits=limits, axe=axe)
-        self.mesh = MeshService(self.relay, self.writer, clock)
+        self.verifier = MemoryVerifier()
+        self.relay = Relay(
+            store=self.store, random=Random(seed), pid=pid, limits=limits, axe=axe, rules=rules
+        )
+        self.mesh = MeshService(self.relay, self.writer, clock, self.verifier)
         self.mesh.startService()
         self._collecting = False
 

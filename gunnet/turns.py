@@ -17,6 +17,8 @@ from twisted.python.failure import Failure
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.puts import Commit
 from gunnet.mesh.relay import Relay
+from gunnet.mesh.turn import Turn
+from gunnet.sea.firewall import Check, Outcome, verify
 from gunnet.store.interface import Cell
 from gunnet.transport.interface import Link
 
@@ -28,6 +30,21 @@ class Writer(Protocol):
 
     def commit(self, cells: list[tuple[str, str, Cell]]) -> Deferred[None]:
         """Write all or nothing. Fires when it is durable, fails with L{gunnet.store.interface.StoreError}."""
+
+
+class Verifier(Protocol):
+    """Verifies signatures: L{gunnet.verifier.ThreadVerifier}."""
+
+    def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
+        """Do L{gunnet.sea.firewall.verify} with each, in order. Never fails."""
+
+
+class InlineVerifier:
+    """L{Verifier} without threads: for where time is virtual."""
+
+    def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
+        """See L{Verifier.verify}."""
+        return succeed([verify(check) for check in checks])
 
 
 class Dialling(Protocol):
@@ -63,8 +80,14 @@ class MeshService(Service):
     name = "mesh"
     _log = Logger()
 
-    def __init__(self, relay: Relay, writer: Writer, reactor: IReactorTime) -> None:
+    def __init__(
+        self, relay: Relay, writer: Writer, reactor: IReactorTime, verifier: Verifier | None = None
+    ) -> None:
+        """
+        @param verifier: verifies signatures; the default does so at once.
+        """
         self.relay = relay
+        self._verifier = verifier or InlineVerifier()
         self.dialling: Dialling | None = None
         self._writer = writer
         self._reactor = reactor
@@ -136,9 +159,9 @@ class MeshService(Service):
         self.relay.lose(peer)
         self._soon()
 
-    def _fault(self, peer: Peer, where: str) -> None:
+    def _fault(self, peer: Peer, where: str, failure: Failure | None = None) -> None:
         self.relay.counters.count("faults")
-        self._log.failure("the relay failed {where} of {peer}", where=where, peer=peer.name)
+        self._log.failure("the relay failed {where} of {peer}", failure, where=where, peer=peer.name)
         self.relay.drop(peer, "internal error")
 
     # Turns
@@ -181,8 +204,24 @@ class MeshService(Service):
             except Exception:
                 self._fault(peer, "on what waited")
         turn = self.relay.turn(now)
+        for faulty, error in turn.faults:
+            self._fault(faulty, "on a signed put", Failure(error))
+            self._again = True
         if turn.commit is not None:
             self._begin(turn.commit)
+        self._verify(turn.checks)
+        self._move(turn)
+        if self.dialling is not None:
+            for each in turn.hang_up:
+                self.dialling.hang_up(each.url, guarded=each.guarded)
+            for each in turn.dial:
+                self.dialling.dial(each.url, guarded=each.guarded)
+            for url in turn.busy:
+                self.dialling.busy(url)
+        return turn.again_at
+
+    def _move(self, turn: Turn) -> None:
+        """Do with links what a turn asks for."""
         for link in turn.hold:
             self._guarded(link, link.pause_reading)
         for link, frames in turn.frames:
@@ -192,14 +231,6 @@ class MeshService(Service):
             self._guarded(drop.link, partial(drop.link.drop, drop.reason))
         for link in turn.release:
             self._guarded(link, link.resume_reading)
-        if self.dialling is not None:
-            for each in turn.hang_up:
-                self.dialling.hang_up(each.url, guarded=each.guarded)
-            for each in turn.dial:
-                self.dialling.dial(each.url, guarded=each.guarded)
-            for url in turn.busy:
-                self.dialling.busy(url)
-        return turn.again_at
 
     def _guarded(self, link: Link, action: Callable[[], object]) -> None:
         """Do something with a link; what goes wrong costs that link, and not the rest of the turn."""
@@ -218,7 +249,7 @@ class MeshService(Service):
         self._commit = done = maybeDeferred(self._writer.commit, cells)
         done.addCallbacks(lambda _: None, self._why)
         done.addCallback(lambda error: self._settled(commit, error))
-        done.addErrback(self._unsettled)
+        done.addErrback(self._unsettled, "after a commit")
 
     def _why(self, failure: Failure) -> str:
         error = failure.getErrorMessage()
@@ -230,9 +261,19 @@ class MeshService(Service):
         self.relay.settled(commit, error)
         self._soon()
 
-    def _unsettled(self, failure: Failure) -> None:
+    def _unsettled(self, failure: Failure, where: str) -> None:
         self.relay.counters.count("faults")
-        self._log.failure("the relay failed after a commit", failure)
+        self._log.failure("the relay failed {where}", failure, where=where)
+        self._soon()
+
+    def _verify(self, checks: list[Check]) -> None:
+        if checks:
+            verified = maybeDeferred(self._verifier.verify, checks)
+            verified.addCallback(self._checked)
+            verified.addErrback(self._unsettled, "after verifying")
+
+    def _checked(self, outcomes: list[Outcome]) -> None:
+        self.relay.checked(outcomes)
         self._soon()
 
     def stopService(self) -> Deferred[None]:

@@ -85,6 +85,9 @@ TESTS: dict[str, tuple[str, str]] = {
     "searches": ("searches_refused", MESH + "test_wanted.WantedTests.test_searches"),
     "bridges": ("bridges_refused", MESH + "test_relay_verb.HelloTests.test_bridges"),
     "unacked_bytes": ("unacked_bytes_evicted", MESH + "test_unacked.UnackedTests.test_unacked_bytes"),
+    "verified": ("verified_evicted", "tests.sea.test_firewall.SignatureTests.test_verified"),
+    "unchecked_cells": ("unchecked_cells_exceeded", MESH + "test_checks.OrderTests.test_unchecked_cells"),
+    "unchecked_bytes": ("unchecked_bytes_refused", MESH + "test_checks.OrderTests.test_unchecked_bytes"),
     "late_acks": ("late_acks_evicted", MESH + "test_puts.AckTests.test_late_acks"),
     "summary_bytes": ("summary_blocks_joined", "tests.graph.test_summary.BoundTests.test_summary_bytes"),
     "sync_sessions": ("sync_sessions_refused", MESH + "test_sync.BoundTests.test_sync_sessions"),
@@ -129,6 +132,7 @@ UNCOUNTED: dict[str, tuple[str, str]] = {
         "nothing is lost, it comes later",
         MESH + "test_plain.CompareTests.test_plain_questions",
     ),
+    "check_batch": ("nothing is lost, it comes later", MESH + "test_checks.OrderTests.test_check_batch"),
     "pack_bytes": ("nothing is lost, it comes in parts", MESH + "test_outbox.OutboxTests.test_pack_bytes"),
     "gossip_links": (
         "nothing is lost, the others wait for their turn",

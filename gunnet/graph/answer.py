@@ -8,11 +8,13 @@ hash (C{##}) is taken over exactly this text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from gunnet.graph.expiry import is_expired, lifetime
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import Query, Span, cost
 from gunnet.graph.merge import Graph
+from gunnet.graph.node import PutCell
 from gunnet.wire import jstext
 
 NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
@@ -45,6 +47,14 @@ def render(nodes: NodeCells) -> bytes:
         meta = b'"_":{"#":%b,">":{%b}}' % (name, b",".join(states))
         texts.append(b"%b:{%b}" % (name, b",".join([*before, meta, *after])))
     return b"{%b}" % b",".join(texts)
+
+
+def render_cells(cells: Iterable[PutCell]) -> bytes:
+    """The JSON text of a C{put} of these cells, in whatever order they come."""
+    nodes: dict[str, list[tuple[str, Cell]]] = {}
+    for soul, key, state, value in cells:
+        nodes.setdefault(soul, []).append((key, (state, value)))
+    return render(in_order(nodes))
 
 
 def is_hash_of(known: str, text: bytes, digest: int) -> bool:
@@ -97,7 +107,7 @@ def _as_in_javascript(value: object) -> object:
 class Selection:
     """
     What a query selects, a chunk at a time. Between two chunks the graph may change: each chunk is what
-    stands at its time.
+    stands at its time. Values that are older than their soul allows are left out.
     """
 
     def __init__(self, graph: Graph, query: Query) -> None:
@@ -127,9 +137,13 @@ class Selection:
     def _one_cell(self, soul: str, key: str) -> tuple[bytes, int] | None:
         self.ended = True
         cell = self._graph.known(soul, key)
-        return None if cell is None else _with_hash([(soul, [(key, cell)])])
+        if cell is None or is_expired(soul, cell[0], self._graph.now):
+            return None
+        return _with_hash([(soul, [(key, cell)])])
 
     def _whole_node(self, soul: str, size: int) -> tuple[bytes, int] | None:
+        if lifetime(soul) is not None:
+            return _with_hash(self._gather(size))
         node = self._graph.node(soul)
         if node is not None:
             if node.answer is not None:
@@ -184,12 +198,10 @@ class Selection:
 
     def _cells(self, soul: str, keys: Span, reverse: bool) -> Iterator[tuple[str, str, Cell]]:
         after = self._after
-        if after is None or after[0] != soul:
-            for key, cell in self._graph.cells(soul, keys, reverse=reverse):
-                yield soul, key, cell
-            return
-        for key, cell in self._graph.cells(soul, _from(keys, after[1], reverse), reverse=reverse):
-            if key != after[1]:
+        last = after[1] if after is not None and after[0] == soul else None
+        rest = keys if last is None else _from(keys, last, reverse)
+        for key, cell in self._graph.cells(soul, rest, reverse=reverse):
+            if key != last and not is_expired(soul, cell[0], self._graph.now):
                 yield soul, key, cell
 
 

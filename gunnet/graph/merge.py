@@ -48,6 +48,7 @@ class Graph:
     One consistent view. Reads see accepted cells at once; L{cut} hands them over to be committed and
     L{settle} says how that went.
 
+    @ivar now: the time as of the last message or turn, milliseconds since 1970; to be set.
     @ivar pending_bytes: what was accepted and is not settled.
     @ivar watch: called with (soul, key, cell) before each cell is taken, and with L{None} for the cell after
         one was forgotten again; L{None} for nobody.
@@ -59,6 +60,7 @@ class Graph:
         self._open = Batch()
         self._waiting: dict[str, dict[str, tuple[Cell, Batch]]] = {}
         self._waiting_souls: list[tuple[bytes, str]] | None = None  # in order, made when it is asked for
+        self.now = 0.0
         self.pending_bytes = 0
         self.watch: Callable[[str, str, Cell | None], None] | None = None
 

@@ -20,6 +20,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from gunnet.counters import Counters
+from gunnet.graph.expiry import lifetime
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import ALL, Span
 from gunnet.graph.merge import Graph
@@ -127,7 +128,7 @@ def _shortest(before: bytes, after: bytes) -> bytes:
 
 class Summary:
     """
-    The fingerprints of a whole graph.
+    The fingerprints of a whole graph, but for values that last for a while only.
 
     It begins as one block that is not fresh, and L{advance} reads a part of what is not fresh. It is told of
     each change before that is made (L{Graph.watch}), and keeps fresh what is. Where the memory store forgets
@@ -159,6 +160,8 @@ class Summary:
 
         Costs nothing in proportion to the graph, and next to nothing where it is not fresh anyway.
         """
+        if lifetime(soul) is not None:
+            return
         place = place_of(soul, key)
         block = self._blocks[self._at(place)]
         if self._kept is not None and self._kept[0] == block.place:
@@ -246,6 +249,8 @@ class Summary:
             units = order_key(soul)
             if (units, b"") >= high:
                 return
+            if lifetime(soul) is not None:
+                continue
             span = Span(first=from_order_key(low[1])) if units == low[0] and low[1] else ALL
             inside = units < high[0]
             for key, cell in self._graph.cells(soul, span):

@@ -23,6 +23,11 @@ class Flood:
         self._unacked = unacked
         self._updates = updates
 
+    def begin(self, origin: Origin) -> None:
+        """C{origin} goes to everybody who is there now."""
+        origin.flooded = True
+        origin.joined = self._peers.joined
+
     def mind(
         self, origin: Origin, news: list[Name], sent: Collection[Peer], seen: frozenset[str], now: float
     ) -> None:

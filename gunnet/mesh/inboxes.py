@@ -41,9 +41,16 @@ class Inboxes:
         self._crowded.pop(peer.id, None)
 
     def can_answer(self, peer: Peer) -> bool:
-        """Whether there is room for answers to C{peer}; one that asks faster than it reads must wait."""
+        """
+        Whether there is room for what comes of messages of C{peer}: one that asks faster than it reads must
+        wait, and so must one that signs faster than that is verified.
+        """
         limits = self._limits
-        return len(peer.streams) < limits.streams and peer.outbox.size <= limits.outbox_bytes // 2
+        return (
+            len(peer.streams) < limits.streams
+            and peer.outbox.size <= limits.outbox_bytes // 2
+            and peer.unchecked < limits.unchecked_cells
+        )
 
     def can_serve(self, peer: Peer) -> bool:
         """Whether the next message of C{peer} may be served."""
@@ -53,6 +60,8 @@ class Inboxes:
         """Let messages wait."""
         if len(peer.streams) >= self._limits.streams:
             self._counters.count("streams_exceeded")
+        if peer.unchecked >= self._limits.unchecked_cells:
+            self._counters.count("unchecked_cells_exceeded")
         peer.inbox.extend(texts)
         self._crowded[peer.id] = peer
 

@@ -56,6 +56,7 @@ class Peer:
     @ivar outbox: what waits to be sent.
     @ivar paused: whether its transport takes no more bytes for now.
     @ivar inbox: messages of it that wait for their turn.
+    @ivar unchecked: properties in puts of it that wait for the firewall.
     @ivar held: whether we have stopped reading from it.
     @ivar streams: long answers to it that are under way.
     @ivar subscriptions: what it is subscribed to, in the order in which it asked.
@@ -105,6 +106,7 @@ class Peer:
         "subscriptions",
         "token",
         "twin",
+        "unchecked",
         "up",
         "url",
         "was_gunnet",
@@ -120,6 +122,7 @@ class Peer:
         self.paused = False
         self.inbox: deque[bytes] = deque()
         self.held = False
+        self.unchecked = 0
         self.streams: deque[Stream] = deque()
         self.subscriptions: dict[Interest, None] = {}
         self.asked: set[int] = set()

@@ -1,17 +1,26 @@
 """
-The way of a message with a C{put}: merged, and passed on to whom it concerns.
+The way of a message with a C{put}: judged by the firewall, merged, and passed on to whom it concerns.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
+import msgspec
+
+from gunnet.counters import Counters
+from gunnet.graph.answer import render_cells
+from gunnet.graph.node import PutCell
 from gunnet.mesh.askback import AskBack
+from gunnet.mesh.checks import Checks
 from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.peers import Peers, read_told
+from gunnet.mesh.peers import read_told
 from gunnet.mesh.plain import PlainSync
-from gunnet.mesh.puts import Puts
+from gunnet.mesh.puts import BUSY, Puts
 from gunnet.mesh.routes import Origin, OwnQuestion, Route, acks_wanted
+from gunnet.sea.firewall import Judgement, Verdict
 from gunnet.wire.dup import Dup
 from gunnet.wire.message import Message, rewrite
 
@@ -21,23 +30,25 @@ class PutMessages:
 
     def __init__(
         self,
-        peers: Peers,
         puts: Puts,
+        checks: Checks,
         forward: Forward,
         flood: Flood,
         plain: PlainSync,
         ask_back: AskBack,
         dup: Dup[Route],
+        counters: Counters,
         *,
         flooding: bool,
     ) -> None:
-        self._peers = peers
         self._puts = puts
+        self._checks = checks
         self._forward = forward
         self._flood = flood
         self._plain = plain
         self._ask_back = ask_back
         self._dup = dup
+        self._counters = counters
         self.flooding = flooding
 
     def hear(
@@ -56,15 +67,67 @@ class PutMessages:
         if peer.is_gunnet and message.told:
             origin.told = read_told(message.told)
         self._dup.remember(message_id, origin)
-        route = None if message.re is None else self._dup.find(message.re)
-        if self.flooding:
-            origin.flooded = message.re is None or isinstance(route, OwnQuestion)
-            origin.joined = self._peers.joined
         put = bytes(message.put)
+        cells = self._puts.read(origin, put, now)
+        if cells is None:
+            return
+        if not self._checks.concern(cells):
+            self._take(origin, message, text, digest, cells, put, now)
+        elif self._checks.has_room:
+            self._checks.judge(
+                peer, cells, len(put), partial(self._judged, origin, message, text, digest, cells, put), now
+            )
+        else:
+            self._counters.count("unchecked_bytes_refused")
+            self._puts.refuse(origin, [BUSY])
+
+    def _judged(
+        self,
+        origin: Origin,
+        message: Message,
+        text: bytes,
+        digest: str | None,
+        cells: list[PutCell],
+        put: bytes,
+        verdicts: list[Verdict],
+        now: float,
+    ) -> None:
+        """Go on with what may stand; what may not is told to its sender, each reason once."""
+        allowed = [
+            cell for cell, verdict in zip(cells, verdicts, strict=True) if verdict is Judgement.ALLOWED
+        ]
+        if len(allowed) < len(cells):
+            self._counters.count("cells_expired", sum([each is Judgement.EXPIRED for each in verdicts]))
+            errors = [verdict for verdict in verdicts if isinstance(verdict, str)]
+            if errors:
+                self._counters.count("cells_refused", len(errors))
+                self._puts.refuse(origin, list(dict.fromkeys(errors)))
+                if not allowed:
+                    return
+            put = render_cells(allowed)
+            message.put, digest = msgspec.Raw(put), None
+            text = rewrite(text, {"put": put}, without=("##",))
+        self._take(origin, message, text, digest, allowed, put, now)
+
+    def _take(
+        self,
+        origin: Origin,
+        message: Message,
+        text: bytes,
+        digest: str | None,
+        cells: list[PutCell],
+        put: bytes,
+        now: float,
+    ) -> None:
+        peer = origin.peer
+        route = None if message.re is None else self._dup.find(message.re)
+        if self.flooding and (message.re is None or isinstance(route, OwnQuestion)):
+            self._flood.begin(origin)
         if message.re is not None:
             self._plain.hear(peer, message.re, put, now)
         askers = self._forward.askers(message, digest)
-        news = self._puts.serve(origin, put, self._forward.knowing(message, digest, askers), now)
+        knowing = self._forward.knowing(message, digest, askers)
+        news = self._puts.serve(origin, cells, len(put), knowing, now)
         if origin.failed:
             return
         if origin.news_only is not None:

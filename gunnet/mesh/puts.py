@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gunnet.counters import Counters
-from gunnet.graph.answer import in_order, render
+from gunnet.graph.answer import in_order, render, render_cells
 from gunnet.graph.deferred import Deferred
 from gunnet.graph.ham import Cell, Verdict, decide
 from gunnet.graph.merge import Batch, Graph
@@ -67,25 +67,57 @@ class Puts:
         """How many properties wait for their state."""
         return len(self._deferred)
 
-    def serve(self, origin: Origin, put: bytes, askers: Collection[Peer], now: float) -> list[Name] | None:
+    def read(self, origin: Origin, put: bytes, now: float) -> list[PutCell] | None:
         """
-        Take a put in, whole or not at all.
+        Take a put apart.
 
         @param put: the JSON text of C{put}.
+        @param now: milliseconds since 1970.
+        @return: its cells; L{None} if it is refused as a whole, and its sender was told.
+        """
+        try:
+            cells = read_put(put, self._limits)
+            self._check_future(cells, now)
+        except PutRefused as error:
+            self._refuse_all(origin, error)
+            return None
+        return cells
+
+    def _refuse_all(self, origin: Origin, error: PutRefused) -> None:
+        self._counters.count("puts_refused")
+        if error.counter is not None:
+            self._counters.count(error.counter)
+        self._fail(origin, str(error))
+
+    def refuse(self, origin: Origin, errors: list[str]) -> None:
+        """
+        Something in a put may not stand: its sender is told, and that the rest is stored is not said, for an
+        ack would be of all of it.
+        """
+        origin.refused = True
+        origin.acks = 0
+        for error in errors:
+            self._answer(origin, b'"err":%b' % string(error))
+
+    def serve(
+        self, origin: Origin, cells: list[PutCell], size: int, askers: Collection[Peer], now: float
+    ) -> list[Name] | None:
+        """
+        Take the cells of a put in, all or none.
+
+        @param size: of the put, bytes.
         @param askers: whom the message goes to anyway, because it answers their gets.
         @param now: milliseconds since 1970.
         @return: what in it is news now; L{None} if nothing is, not even later.
         """
+        ahead = [cell for cell in cells if cell[2] > now]
         try:
-            cells = read_put(put, self._limits)
-            ahead = self._check_future(cells, now)
-            if self._graph.pending_bytes + len(put) > self._limits.pending_bytes:
+            if ahead and not self._deferred.has_room(ahead):
+                raise PutRefused(TOO_MANY_DEFERRED, "deferred_refused")
+            if self._graph.pending_bytes + size > self._limits.pending_bytes:
                 raise PutRefused(BUSY, "pending_bytes_refused")
         except PutRefused as error:
-            self._counters.count("puts_refused")
-            if error.counter is not None:
-                self._counters.count(error.counter)
-            self._fail(origin, str(error))
+            self._refuse_all(origin, error)
             return None
         self._counters.count("puts_served")
         try:
@@ -98,7 +130,8 @@ class Puts:
         for cell in ahead:
             self._deferred.add(cell, origin)
         if origin.flooded and 0 < len(news) + len(later) < len(cells):
-            origin.news_only = _only(cells, {*news, *(cell[:2] for cell in later)})
+            said = {*news, *(cell[:2] for cell in later)}
+            origin.news_only = render_cells([cell for cell in cells if cell[:2] in said])
         origin.parts = len(ahead) + must_wait
         if must_wait:
             self._waiting.append(origin)
@@ -106,20 +139,14 @@ class Puts:
             self._done(origin)
         return news if news or later else None
 
-    def _check_future(self, cells: list[PutCell], now: float) -> list[PutCell]:
+    def _check_future(self, cells: list[PutCell], now: float) -> None:
         """
-        The cells whose state is still to come.
-
-        @raise PutRefused: if they are too many or too far ahead.
+        @raise PutRefused: if a state is too far ahead.
         """
-        ahead = [cell for cell in cells if cell[2] > now]
-        for soul, key, state, _ in ahead:
+        for soul, key, state, _ in cells:
             if state > now + self._limits.ahead_ms:
                 late = f" '{key[:9]}...' on '{soul[:9]}...' state too far ahead."
                 raise InvalidGraph(late, "ahead_ms_refused")
-        if ahead and not self._deferred.has_room(ahead):
-            raise PutRefused(TOO_MANY_DEFERRED, "deferred_refused")
-        return ahead
 
     def _merge(
         self, cells: list[PutCell], origin: Origin, askers: Collection[Peer], now: float
@@ -239,7 +266,7 @@ class Puts:
 
     def _done(self, origin: Origin) -> None:
         origin.parts = 0
-        if not origin.failed:
+        if not origin.failed and not origin.refused:
             self._answer(origin, b'"ok":true')
             for text in origin.late or ():
                 self._peers.say(origin.peer, text)
@@ -255,12 +282,3 @@ class Puts:
         self._peers.say(
             origin.peer, b'{"#":"%b","@":%b,%b}' % (self._peers.new_id().encode(), string(origin.id), result)
         )
-
-
-def _only(cells: list[PutCell], names: set[Name]) -> bytes:
-    """The JSON text of a C{put} of those of C{cells} that have one of these names."""
-    nodes: dict[str, list[tuple[str, Cell]]] = {}
-    for soul, key, state, value in cells:
-        if (soul, key) in names:
-            nodes.setdefault(soul, []).append((key, (state, value)))
-    return render(in_order(nodes))

@@ -11,6 +11,7 @@ its reactor brought. Nothing here reads a clock, throws dice or opens anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from random import Random
 
@@ -20,6 +21,7 @@ from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
 from gunnet.mesh.askback import AskBack
 from gunnet.mesh.axe import Updates
+from gunnet.mesh.checks import Checks
 from gunnet.mesh.dam import NOT_JSON, TOO_BIG, Dam
 from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
@@ -38,6 +40,7 @@ from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.mesh.turn import Turn
 from gunnet.mesh.unacked import Unacked
 from gunnet.mesh.urls import AllowRule
+from gunnet.sea.firewall import Firewall, Outcome, Rules
 from gunnet.store.interface import Store
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
@@ -68,6 +71,7 @@ class Relay:
         sync: bool = True,
         gossip: Policy = "off",
         allowed: AllowRule | None = None,
+        rules: Rules | None = None,
     ) -> None:
         """
         @param random: for ids; one that can't be foretold, where strangers connect.
@@ -75,6 +79,7 @@ class Relay:
         @param sync: whether graphs are compared with those of other relays.
         @param gossip: which of the relays that others tell of are linked to.
         @param allowed: where these may be; L{None} for public addresses only.
+        @param rules: what may be written, beyond what the firewall checks in any case.
         """
         self.limits = limits = limits or Limits()
         self.counters = counters = Counters()
@@ -105,17 +110,18 @@ class Relay:
         self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
         self._dam.verbs.update(self._relay_links.verbs)
         self._inboxes = Inboxes(self._peers, limits, counters)
-        self._build_ways(axe=axe)
+        self._build_ways(rules or Rules(), axe=axe)
         self._committing = False
         self._store = store
 
-    def _build_ways(self, *, axe: bool) -> None:
+    def _build_ways(self, rules: Rules, *, axe: bool) -> None:
         """What puts and gets go through."""
         graph, peers, dup = self._graph, self._peers, self._dup
         limits, counters = self.limits, self.counters
         flood = Flood(peers, self._unacked, self._updates)
         self._puts = Puts(graph, peers, self._updates, limits, counters)
         self._puts.on_due = flood.due
+        self._checks = Checks(Firewall(limits, counters, rules), graph, limits, counters)
         questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
         self._gets = Gets(
             graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe
@@ -124,7 +130,7 @@ class Relay:
             peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
-            *(peers, self._puts, self._forward, flood, self._plain, self._ask_back, dup),
+            *(self._puts, self._checks, self._forward, flood, self._plain, self._ask_back, dup, counters),
             flooding=not axe,
         )
 
@@ -190,6 +196,7 @@ class Relay:
         """
         if not peer.up:
             return
+        self._graph.now = now
         self.counters.count("frames_heard")
         if not peer.joined:
             self._peers.note_joined(peer)
@@ -314,11 +321,14 @@ class Relay:
         self._committing = False
         self._puts.settle(commit, error)
 
+    def checked(self, outcomes: Sequence[Outcome]) -> None:
+        """The checks of L{Turn.checks} have ended: C{outcomes} is what came of them, in order."""
+        self._checks.settle(outcomes)
+
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
-        waiting = self._inboxes.waiting() + self._gets.waiting()
-        waiting += self._sync.waiting() + self._plain.waiting()
-        return list({peer.id: peer for peer in waiting}.values())
+        parts = (self._inboxes, self._gets, self._sync, self._plain)
+        return list({peer.id: peer for part in parts for peer in part.waiting()}.values())
 
     def serve_waiting(self, peer: Peer, now: float) -> None:
         """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn."""
@@ -330,8 +340,10 @@ class Relay:
 
     def turn(self, now: float) -> Turn:
         """Do what waited for the end of the turn, and say what comes of it all."""
+        self._graph.now = now
         self._dup.pass_time(now)
         self._puts.run_deferred(now)
+        faults = self._checks.run(now)
         self._gets.run(now)
         self._ask_back.run(now)
         self._updates.tell(now)
@@ -340,21 +352,23 @@ class Relay:
         if not self._committing:
             commit = self._puts.cut()
             self._committing = commit is not None
+        checks = self._checks.cut()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
         frames = self._peers.frames(now)
         drops, self._peers.drops = self._peers.drops, []
         hold, self._inboxes.hold = self._inboxes.hold, []
         release, self._inboxes.release = self._inboxes.release, []
         hang_up, dial, busy = self._relay_links.take_dials()
-        return Turn(commit, frames, drops, hold, release, hang_up, dial, busy, self._again_at(now))
+        return Turn(
+            commit, checks, faults, frames, drops, hold, release, hang_up, dial, busy, self._again_at(now)
+        )
 
     def _again_at(self, now: float) -> float | None:
-        if self.waiting():
+        if self._checks.is_ready or self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
         times += [self._relay_links.next_at(now), self._ask_back.next_at]
-        first = min([at for at in times if at is not None], default=inf)
-        return None if first == inf else first
+        return min([at for at in times if at is not None and at < inf], default=None)
 
     def _has_room(self) -> bool:
         """Whether the store keeps what other relays have: if not, comparing would have no end."""
@@ -378,6 +392,7 @@ class Relay:
             "upstreams": {url: peer.state for url, peer in self._peers.upstreams.items()},
             "relays": len(self._peers.relays),
             "unacked_bytes": self._unacked.size,
+            "unchecked_puts": len(self._checks),
             "error": self._puts.stuck,
             "counters": dict(sorted(self.counters.items())),
         }

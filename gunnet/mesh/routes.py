@@ -22,6 +22,7 @@ class Origin:
 
     @ivar parts: commits and deferred cells that its ack still waits for.
     @ivar failed: whether C{err} was answered.
+    @ivar refused: whether something in it may not stand, so that there is no C{ok} for the rest.
     @ivar lost_tie: whether something in it lost to another value of the same state.
     @ivar told: names of relays that, as the relay that sent it says, were sent it too.
     @ivar flooded: whether it goes to everybody as it is, so that subscribers need not be told.
@@ -36,6 +37,7 @@ class Origin:
     id: str
     parts: int = 1
     failed: bool = False
+    refused: bool = False
     lost_tie: bool = False
     told: frozenset[str] = frozenset()
     flooded: bool = False

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Drop
 from gunnet.mesh.puts import Commit
+from gunnet.sea.firewall import Check
 from gunnet.transport.interface import Link
 
 
@@ -30,6 +32,9 @@ class Turn:
     What the shell is to do now, in this order.
 
     @ivar commit: to be made durable; L{gunnet.mesh.relay.Relay.settled} is to be called when it has ended.
+    @ivar checks: to be verified (L{gunnet.sea.firewall.verify});
+        L{gunnet.mesh.relay.Relay.checked} is to be called with what comes of them.
+    @ivar faults: of ours, with messages of these peers; to be logged, and their links closed.
     @ivar frames: to be written, per link.
     @ivar drops: links to be closed.
     @ivar hold: links from which no more is to be read for now.
@@ -42,6 +47,8 @@ class Turn:
     """
 
     commit: Commit | None
+    checks: list[Check]
+    faults: list[tuple[Peer, Exception]]
     frames: list[tuple[Link, list[bytes]]]
     drops: list[Drop]
     hold: list[Link]

@@ -115,11 +115,24 @@ class Certificate:
         """
         Whether C{signer} may write (soul, key) with this state.
 
+        @param read: as for L{check_block}.
+        @raise NotCertified: if not.
+        """
+        self.check_terms(signer, soul, key, state)
+        self.check_block(signer, read)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the owner may keep a list of blocked writers."""
+        return is_truthy(self.terms.get("wb"))
+
+    def check_terms(self, signer: str, soul: str, key: str, state: float) -> None:
+        """
+        Whether C{signer} may write (soul, key) with this state, unless the owner blocks it.
+
         The first policy that fits decides. Of a policy with both C{#} and C{.} both must fit (in gun.js C{.}
         counts for nothing then).
 
-        @param read: asked for at most two values, where the owner keeps a list of blocked writers; what is
-            not there blocks nobody.
         @raise NotCertified: if not.
         """
         expiry = _as_number(self.terms.get("e"))
@@ -132,7 +145,6 @@ class Certificate:
         for lex in policies if isinstance(policies, list) else [policies]:
             if _fits(lex, path, key):
                 self._check_names(lex, path, key, signer)
-                self._check_block(signer, read)
                 return
         raise NotCertified(NOT_ALLOWED)
 
@@ -153,7 +165,14 @@ class Certificate:
         ):
             raise NotCertified(f'Path "{path}" or key "{key}" must contain string "{signer}".')
 
-    def _check_block(self, signer: str, read: ReadValue) -> None:
+    def check_block(self, signer: str, read: ReadValue) -> None:
+        """
+        Whether the owner has not blocked C{signer}.
+
+        @param read: asked for at most two values, where the owner keeps a list of blocked writers; what is
+            not there blocks nobody.
+        @raise NotCertified: if so.
+        """
         block = self.terms.get("wb")
         if isinstance(block, dict):
             soul = block.get("#")

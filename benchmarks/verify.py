@@ -1,0 +1,204 @@
+"""
+How fast signatures are verified, beside the real SEA on Node, each on one core; and what signed puts cost those
+who sign nothing::
+
+    python -m benchmarks.verify [--rounds 5] [--seconds 3]
+
+Node and gun.js come as for the interoperation tests. Rounds are interleaved, so that whatever else the machine
+does meets both; ratios of one run are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
+
+from gunnet import sea
+from gunnet.counters import Counters
+from gunnet.limits import Limits
+from gunnet.sea.firewall import Check, Firewall, Judgement, Rules, verify
+from gunnet.wire import jstext
+from tests.interop import node
+from tests.interop.relays import free_port
+
+HERE = Path(__file__).resolve().parent
+VALUES = 200
+OUTSTANDING = 20
+"""Signed puts that one client has under way at once; there are L{SIGNERS} of these."""
+SIGNERS = 5
+RELAY_CORE, LOAD_CORE = 0, 1
+
+
+def checks() -> list[Check]:
+    """Signed values to verify."""
+    pair, firewall, state = sea.pair(), Firewall(Limits(), Counters(), Rules()), 1_800_000_000_000.0
+    soul = f"~{pair.pub}"
+    found = []
+    for at in range(VALUES):
+        value = jstext.stringify(sea.sign_value(soul, f"key{at}", f"value {at}", state, pair))
+        check = firewall.judge((soul, f"key{at}", state, value), state)
+        assert isinstance(check, Check)
+        found.append(check)
+    return found
+
+
+def ours(seconds: float) -> float:
+    """Verifications per second in this process."""
+    work, done, begun = checks(), 0, time.perf_counter()
+    while (took := time.perf_counter() - begun) < seconds:
+        for check in work[:20]:
+            assert verify(check) is Judgement.ALLOWED
+        done += 20
+    return done / took
+
+
+def theirs(seconds: float) -> float:
+    """The same with the real SEA in Node."""
+    kit = node.kit()
+    command = [kit.node, str(HERE / "verify.js"), kit.gun(node.GUN_VERSIONS[0]), str(seconds), "50"]
+    pinned = ["taskset", "-c", str(RELAY_CORE), *command]
+    return float(subprocess.run(pinned, capture_output=True, text=True, check=True).stdout)
+
+
+class Client(WebSocketClientProtocol):  # type: ignore[misc]
+    """Says puts and waits for their acks."""
+
+    def onOpen(self) -> None:
+        """See Autobahn."""
+        self.waiting: dict[str, asyncio.Future[None]] = {}
+        self.factory.opened.set_result(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """See Autobahn."""
+        content = jstext.parse(payload)
+        for message in content if isinstance(content, list) else [content]:
+            done = self.waiting.pop(message.get("@", ""), None)
+            if done is not None and not done.done():
+                assert "err" not in message, message
+                done.set_result(None)
+
+    async def put(self, soul: str, key: str, value: Any, state: float) -> float:
+        """Put a value. @return: how long the ack took, in milliseconds."""
+        name = f"{random.getrandbits(48):x}"
+        graph = {soul: {"_": {"#": soul, ">": {key: state}}, key: value}}
+        done = self.waiting[name] = asyncio.get_running_loop().create_future()
+        begun = time.perf_counter()
+        self.sendMessage(jstext.stringify({"#": name, "put": graph}))
+        await done
+        return 1000 * (time.perf_counter() - begun)
+
+
+async def connect(port: int) -> Client:
+    """Dial a relay, until it is up."""
+    loop = asyncio.get_running_loop()
+    while True:
+        factory = WebSocketClientFactory(f"ws://127.0.0.1:{port}/gun")
+        factory.protocol, factory.opened = Client, loop.create_future()
+        try:
+            await loop.create_connection(factory, "127.0.0.1", port)
+            client: Client = await factory.opened
+            return client
+        except OSError:
+            await asyncio.sleep(0.1)
+
+
+def signed_puts(count: int) -> list[tuple[str, str, str, float]]:
+    """Made before the clock runs, so that the load generator has little to do."""
+    pair, state = sea.pair(), time.time() * 1000
+    soul = f"~{pair.pub}"
+    names = [f"k{random.getrandbits(40):x}" for _ in range(count)]
+    return [(soul, name, sea.sign_value(soul, name, "hello", state, pair), state) for name in names]
+
+
+async def latencies(
+    port: int, seconds: float, puts: list[tuple[str, str, str, float]]
+) -> tuple[list[float], float]:
+    """@return: (how long unsigned puts took, milliseconds; signed puts acknowledged per second)."""
+    probe = await connect(port)
+    signers = [await connect(port) for _ in range(SIGNERS)] if puts else []
+    end, signed = time.perf_counter() + seconds, 0
+
+    async def sign(client: Client) -> None:
+        nonlocal signed
+        while puts and time.perf_counter() < end:
+            await client.put(*puts.pop())
+            signed += 1
+
+    load = [asyncio.ensure_future(sign(client)) for client in signers for _ in range(OUTSTANDING)]
+    took = []
+    while time.perf_counter() < end:
+        took.append(await probe.put(f"room{random.getrandbits(30)}", "x", 1, time.time() * 1000))
+        await asyncio.sleep(0.002)
+    assert not signers or puts, "the load ran out of signed puts"
+    await asyncio.gather(*load)
+    for client in (probe, *signers):
+        client.sendClose()
+    return took, signed / seconds
+
+
+def with_relay(seconds: float, puts: list[tuple[str, str, str, float]]) -> tuple[list[float], float]:
+    """Measure against a relay that is pinned to a core of its own."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["taskset", "-c", str(RELAY_CORE), sys.executable, "-m", "gunnet", "relay"]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--data", folder]
+        relay = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            return asyncio.run(latencies(port, seconds, puts))
+        finally:
+            relay.terminate()
+            relay.wait(10)
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value below which C{part} of them are."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {RELAY_CORE})
+    rates: dict[str, list[float]] = {"gunnet": [], "gun.js": []}
+    for _ in range(options.rounds):
+        rates["gunnet"].append(ours(options.seconds))
+        rates["gun.js"].append(theirs(options.seconds))
+    print("| verifications per second, one core | median | least | most |\n|---|---|---|---|")
+    for name, found in rates.items():
+        print(f"| {name} | {statistics.median(found):,.0f} | {min(found):,.0f} | {max(found):,.0f} |")
+    ratios = [mine / other for mine, other in zip(rates["gunnet"], rates["gun.js"], strict=True)]
+    print(
+        f"| ratio, round by round | {statistics.median(ratios):.1f} | {min(ratios):.1f} | {max(ratios):.1f} |\n"
+    )
+    os.sched_setaffinity(0, {LOAD_CORE})
+    print("| unsigned put to ack, ms | p50 | p99 | signed puts/s beside it |\n|---|---|---|---|")
+    all_quiet, all_loud = [], []
+    for _ in range(options.rounds):
+        puts = signed_puts(int(12_000 * options.seconds))
+        quiet, _ = with_relay(options.seconds, [])
+        loud, rate = with_relay(options.seconds, puts)
+        all_quiet += quiet
+        all_loud += loud
+        for name, took, beside in (("alone", quiet, 0.0), ("beside signed puts", loud, rate)):
+            p50, p99 = (percentile(took, part) for part in (0.5, 0.99))
+            print(f"| {name} | {p50:.2f} | {p99:.2f} | {beside:,.0f} |")
+    added = percentile(all_loud, 0.5) / percentile(all_quiet, 0.5) - 1
+    print(f"| all rounds: p50 grows by | {100 * added:.0f} % | | |")
+
+
+if __name__ == "__main__":
+    main()

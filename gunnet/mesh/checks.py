@@ -1,0 +1,175 @@
+"""
+Puts that wait for the firewall (L{gunnet.sea.firewall}).
+
+Most need not wait. Those with signatures do: these are handed out in batches, one at a time, and verified
+elsewhere. Then the puts are taken in in the order in which they were heard, so that of one soul nothing
+overtakes anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gunnet.counters import Counters
+from gunnet.graph.merge import Graph
+from gunnet.graph.node import PutCell
+from gunnet.limits import Limits
+from gunnet.mesh.peer import Peer
+from gunnet.sea.firewall import Check, Firewall, Judgement, Outcome, Verdict
+from gunnet.sea.text import from_json_text
+from gunnet.store.interface import StoreError
+
+TURN_PUTS = 8
+
+Judged = Callable[[list[Verdict], float], None]
+"""Goes on with a put: (what becomes of each of its cells, milliseconds since 1970)."""
+
+
+@dataclass(slots=True, eq=False)
+class _Put:
+    """
+    A put that waits.
+
+    @ivar outcomes: of each cell, or the L{Check} that it waits for.
+    @ivar waiting: how many of them are still to come.
+    """
+
+    peer: Peer
+    cells: list[PutCell]
+    outcomes: list[Outcome | Check]
+    waiting: int
+    size: int
+    judged: Judged
+
+
+class Checks:
+    """Has puts judged, in order."""
+
+    def __init__(self, firewall: Firewall, graph: Graph, limits: Limits, counters: Counters) -> None:
+        self._firewall = firewall
+        self._graph = graph
+        self._limits = limits
+        self._counters = counters
+        self._puts: deque[_Put] = deque()
+        self._souls: Counter[str] = Counter()
+        self._handed_out: list[tuple[_Put, int]] | None = None
+        self._next: deque[tuple[_Put, int]] = deque()
+        self.size = 0
+
+    def __len__(self) -> int:
+        """How many puts wait."""
+        return len(self._puts)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more put may wait."""
+        return self.size <= self._limits.unchecked_bytes
+
+    def concern(self, cells: list[PutCell]) -> bool:
+        """Whether any of C{cells} is to be judged, or has to wait for what is being judged in its soul."""
+        soul = None
+        for cell in cells:
+            if cell[0] != soul:
+                soul = cell[0]
+                if self._firewall.concerns(soul) or soul in self._souls:
+                    return True
+        return False
+
+    def judge(self, peer: Peer, cells: list[PutCell], size: int, judged: Judged, now: float) -> None:
+        """
+        Have a put judged, at once if that can be.
+
+        @param size: of the put, bytes.
+        @param judged: called once, now or later.
+        """
+        firewall = self._firewall
+        outcomes: list[Outcome | Check] = []
+        waiting = 0
+        concerns = soul = None
+        for cell in cells:
+            if cell[0] != soul:
+                soul = cell[0]
+                concerns = firewall.concerns(soul)
+            outcome = firewall.judge(cell, now) if concerns else Judgement.ALLOWED
+            waiting += isinstance(outcome, Check)
+            outcomes.append(outcome)
+        if not waiting and not any(cell[0] in self._souls for cell in cells):
+            judged([self._conclude(outcome) for outcome in outcomes], now)
+            return
+        put = _Put(peer, cells, outcomes, waiting, size, judged)
+        self._puts.append(put)
+        self._souls.update({cell[0] for cell in cells})
+        self._next.extend((put, at) for at, outcome in enumerate(outcomes) if isinstance(outcome, Check))
+        peer.unchecked += len(cells)
+        self.size += size
+
+    def _conclude(self, outcome: Outcome | Check) -> Verdict:
+        assert not isinstance(outcome, Check)
+        return self._firewall.conclude(outcome, self._read)
+
+    def _read(self, soul: str, key: str) -> object:
+        """A value as it is stored: what can't be read blocks nobody."""
+        try:
+            cell = self._graph.known(soul, key)
+        except StoreError:
+            self._counters.count("store_reads_failed")
+            return None
+        return None if cell is None else from_json_text(cell[1])
+
+    def cut(self) -> list[Check]:
+        """What is to be verified now; nothing while the last batch has not come back."""
+        if self._handed_out is not None or not self._next:
+            return []
+        self._handed_out = [
+            self._next.popleft() for _ in range(min(len(self._next), self._limits.check_batch))
+        ]
+        checks = [put.outcomes[at] for put, at in self._handed_out]
+        return [check for check in checks if isinstance(check, Check)]
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """
+        A batch has come back.
+
+        @param outcomes: of its checks, in order.
+        """
+        handed_out, self._handed_out = self._handed_out or [], None
+        for (put, at), outcome in zip(handed_out, outcomes, strict=True):
+            check = put.outcomes[at]
+            assert isinstance(check, Check)
+            self._firewall.learn(check, outcome)
+            self._counters.count("verifications_done")
+            put.outcomes[at] = outcome
+            put.waiting -= 1
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether L{run} has something to do."""
+        return bool(self._puts) and not self._puts[0].waiting
+
+    def run(self, now: float) -> list[tuple[Peer, Exception]]:
+        """
+        Go on with some puts of which all is verified: with few, so that others are served in between.
+
+        @return: the puts with which something went wrong that should not, by who sent them.
+        """
+        faults = []
+        for _ in range(TURN_PUTS):
+            if not self.is_ready:
+                break
+            put = self._puts.popleft()
+            try:
+                self._go_on(put, now)
+            except Exception as error:
+                faults.append((put.peer, error))
+        return faults
+
+    def _go_on(self, put: _Put, now: float) -> None:
+        put.peer.unchecked -= len(put.cells)
+        self.size -= put.size
+        for soul in {cell[0] for cell in put.cells}:
+            self._souls[soul] -= 1
+            if not self._souls[soul]:
+                del self._souls[soul]
+        put.judged([self._conclude(outcome) for outcome in put.outcomes], now)

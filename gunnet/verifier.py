@@ -1,0 +1,84 @@
+"""
+Signatures are verified beside the reactor, in threads that yield to it.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import get_native_id
+
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from gunnet.sea.firewall import UNVERIFIED, Check, Outcome, verify
+
+NICENESS = 10
+"""So much nicer than the reactor's thread these are, where threads have a niceness of their own."""
+
+SLICE = 16
+"""A thread is given so many checks at least."""
+
+
+class ThreadVerifier:
+    """
+    L{gunnet.turns.Verifier} on a small pool of threads of its own, so that name look-ups do not wait behind
+    it. It starts with the first check.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorFromThreads, threads: int) -> None:
+        """
+        @param threads: how many may work at once.
+        """
+        self._reactor = reactor
+        self._threads = threads
+        self._pool: ThreadPool | None = None
+
+    def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
+        """See L{gunnet.turns.Verifier.verify}."""
+        if self._pool is None:
+            self._pool = ThreadPool(0, self._threads, name="gunnet-verify")
+            self._pool.start()
+        size = max(SLICE, -(-len(checks) // self._threads))
+        parts = [checks[at : at + size] for at in range(0, len(checks), size)]
+        done = gatherResults(
+            [deferToThreadPool(self._reactor, self._pool, _verify_all, part) for part in parts],
+            consumeErrors=True,
+        )
+        return done.addCallbacks(_joined, self._failed, errbackArgs=(len(checks),))
+
+    def _failed(self, failure: Failure, count: int) -> list[Outcome]:
+        """What could not be verified is not taken."""
+        if isinstance(failure.value, FirstError):
+            failure = failure.value.subFailure
+        self._log.failure("signatures could not be verified", failure)
+        return [UNVERIFIED] * count
+
+    def stop(self) -> None:
+        """Verify nothing more; what is under way is waited for."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
+
+
+def _joined(parts: list[list[Outcome]]) -> list[Outcome]:
+    return [outcome for part in parts for outcome in part]
+
+
+def _verify_all(checks: list[Check]) -> list[Outcome]:
+    _yield_to_others()
+    return [verify(check) for check in checks]
+
+
+def _yield_to_others() -> None:
+    thread = get_native_id()
+    try:
+        if os.getpriority(os.PRIO_PROCESS, thread) < NICENESS:
+            os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
+    except (OSError, AttributeError):
+        pass  # elsewhere the threads have equal rights
