@@ -28,7 +28,8 @@ def is_expired(soul: str, state: float, now: float) -> bool:
     """
     Whether a value with C{state} is older than its soul allows.
 
-    @param now: milliseconds since 1970.
+    @param now: milliseconds since 1970. Of a state that is still to come, its own time counts: then it is
+        looked at by gun.js.
     """
     seconds = lifetime(soul)
-    return seconds is not None and state < now - seconds * 1000
+    return seconds is not None and state < max(now, state) - seconds * 1000

@@ -19,7 +19,7 @@ from gunnet.mesh.routes import Origin, OwnQuestion, Push, Question, Route
 from gunnet.store.interface import StoreError
 from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
-from gunnet.wire.message import Message, rewrite, says_anything
+from gunnet.wire.message import Message, answer_name, rewrite, says_anything
 
 
 class Forward:
@@ -44,6 +44,18 @@ class Forward:
         self._dup = dup
         self._limits = limits
         self._counters = counters
+
+    def is_known_answer(self, message: Message, digest: str, peer: Peer) -> bool:
+        """Whether somebody gave the same answer to the same question before, and it was not refused."""
+        if message.dam is not None or message.re is None:
+            return False
+        name = answer_name(message, digest)
+        if self._dup.renew(name) is not None:
+            self._counters.count("answers_duplicate")
+            return True
+        if not message.put:
+            self._dup.remember(name, peer)
+        return False
 
     def askers(self, message: Message, digest: str | None) -> Sequence[Origin | Question]:
         """What a message with a C{put} answers, but for questions of those who have that answer already."""

@@ -22,7 +22,7 @@ from gunnet.mesh.puts import BUSY, Puts
 from gunnet.mesh.routes import Origin, OwnQuestion, Route, acks_wanted
 from gunnet.sea.firewall import Judgement, Verdict
 from gunnet.wire.dup import Dup
-from gunnet.wire.message import Message, rewrite
+from gunnet.wire.message import Message, answer_name, rewrite
 
 
 class PutMessages:
@@ -124,6 +124,9 @@ class PutMessages:
         if self.flooding and (message.re is None or isinstance(route, OwnQuestion)):
             self._flood.begin(origin)
         if message.re is not None:
+            if digest is not None:
+                # What was refused is no answer: the true one, which has this hash, is still to be heard.
+                self._dup.remember(answer_name(message, digest), peer)
             self._plain.hear(peer, message.re, put, now)
         askers = self._forward.askers(message, digest)
         knowing = self._forward.knowing(message, digest, askers)

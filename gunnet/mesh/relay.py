@@ -256,7 +256,7 @@ class Relay:
         if message.re is not None and (type(message.re) is not str or len(message.re) > self.limits.id_units):
             message.re = ""
         digest = digest_text(message.digest)
-        if digest is not None and self._is_known_answer(message, digest, peer):
+        if digest is not None and self._forward.is_known_answer(message, digest, peer):
             self._forward.repeated(peer, message, now)
             return
         self._dispatch(peer, message, text, message_id, digest, now)
@@ -269,17 +269,6 @@ class Relay:
         if is_same and origin.parts <= 0 and not origin.failed:
             text = b'{"#":"%b","@":%b,"ok":true}'
             self._peers.say(peer, text % (self._new_id().encode(), jstext.string(origin.id)))
-
-    def _is_known_answer(self, message: Message, digest: str, peer: Peer) -> bool:
-        """Whether somebody gave the same answer to the same question before."""
-        if message.dam is not None or message.re is None:
-            return False
-        name = (message.re or message.id) + digest
-        if self._dup.renew(name) is not None:
-            self.counters.count("answers_duplicate")
-            return True
-        self._dup.remember(name, peer)
-        return False
 
     def _dispatch(
         self, peer: Peer, message: Message, text: bytes, message_id: str, digest: str | None, now: float

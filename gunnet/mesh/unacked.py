@@ -98,7 +98,7 @@ class Unacked:
         self._note(peer, debt.owed if peer.up else debt.missed, names)
 
     def _note(self, peer: Peer, noted: dict[Name, None], names: Iterable[Name]) -> None:
-        new = [name for name in names if name not in noted]
+        new = [name for name in dict.fromkeys(names) if name not in noted]
         noted.update(dict.fromkeys(new))
         self._grow(peer, new)
 

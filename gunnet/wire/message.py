@@ -115,6 +115,11 @@ def digest_text(value: object) -> str | None:
     return None
 
 
+def answer_name(message: Message, digest: str) -> str:
+    """What an answer is remembered by, so that the same one is taken once: as C{##} says, C{digest}."""
+    return str(message.re or message.id) + digest
+
+
 def says_anything(text: bytes) -> bool:
     """Whether a message of unknown kind has more than an id and names."""
     return not _fields(text).keys() <= _EMPTY

@@ -264,6 +264,17 @@ class UnackedTests(SynchronousTestCase):
         self.talk.advance(2 * RECENT_MS)
         self.assertEqual((0, 0), (self.talk.relay._unacked.size, len(self.talk.relay._unacked)))
 
+    def test_changed_twice(self) -> None:
+        """What changed twice before the link broke is one thing that is owed."""
+        for gunnet in (True, False):
+            self.begin(gunnet=gunnet)
+            for value in range(3):
+                self.write(x=value)
+                self.talk.advance(1)
+            self.up.close()
+            self.talk.relay.retire(URL)
+            self.assertEqual(0, self.talk.relay._unacked.size)
+
     def test_unacked_bytes(self) -> None:
         """Beyond the bound a relay is compared with as a whole instead."""
         self.begin(limits=Limits(unacked_bytes=10_000))

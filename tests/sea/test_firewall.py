@@ -130,6 +130,8 @@ class RuleTests(FirewallTests):
             self.assertEqual(seconds, lifetime(soul), soul)
         self.assertFalse(is_expired("a", 0.0, NOW))
         self.assertTrue(is_expired("a<?-3", NOW, NOW))
+        self.assertTrue(is_expired("a<?-3", NOW + 9_000, NOW), "it would be as soon as it counts")
+        self.assertFalse(is_expired("a<?3", NOW + 9_000, NOW))
 
 
 class SignatureTests(FirewallTests):

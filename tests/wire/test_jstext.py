@@ -238,6 +238,20 @@ class ParseTests(SynchronousTestCase):
         deep = b"[" * 100 + b"]" * 100
         self.assertEqual(jstext.stringify(jstext.parse(deep)), deep)
 
+    def test_is_deeper(self) -> None:
+        """Brackets in text are no nesting, whatever is escaped there, and nesting is not hidden by them."""
+        for within in (b"[" * 200, b'\\"' + b"[" * 200, b"[" * 200 + b"\\\\", b'\\\\\\"' + b"{" * 200):
+            self.assertFalse(jstext.is_deeper(b'{"a":"' + within + b'"}', 100), within)
+        for around in (b'"\\"",', b'"\\\\",', b'"]]]]",', b'"\\"]]]]\\"",'):
+            text = b"[" + (around + b"[") * 100 + b"]" * 101
+            self.assertTrue(jstext.is_deeper(text, 100), around)
+            self.assertFalse(jstext.is_deeper(text, 101), around)
+
+    def test_is_deeper_in_time(self) -> None:
+        """Text that does not end takes no longer than other text."""
+        for end in (b"", b"\\"):
+            jstext.is_deeper(b"[" * 101 + b'"' + b'\\"' * 1_000_000 + end, 100)
+
     def test_too_long_integer(self) -> None:
         """An integer whose digits would take long to count is refused; one beyond all doubles is read."""
         self.assertRaises(jstext.NotJSON, jstext.parse, b"1" * 5_000)

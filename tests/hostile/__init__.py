@@ -1,0 +1,3 @@
+"""
+Input that nobody honest sends: a corpus of named kinds, each shown to be refused.
+"""
