@@ -75,9 +75,33 @@ def sync(arguments: Sequence[str]) -> int:
     return 0 if error is None else _complain(error, 1)
 
 
+def top(arguments: Sequence[str]) -> int:
+    """List who keeps most."""
+    from twisted.python.usage import UsageError
+
+    from gunnet import settings, tap, top_command
+    from gunnet.store.interface import StoreError
+
+    options = top_command.Options()
+    relay_options = tap.Options()
+    try:
+        options.parseOptions(arguments)
+        relay_options.update({name: options[name] for name in ("data", "config")})
+        chosen = tap.settings_from(relay_options, os.environ)
+        if chosen.data is None:
+            raise settings.SettingsError("without a store there is nothing to look at")
+        print("\n".join(top_command.top(chosen.data, options["count"], chosen.limits)))
+    except (UsageError, settings.SettingsError) as e:
+        return _complain(str(e))
+    except StoreError as e:
+        return _complain(str(e), 1)
+    return 0
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "relay": (relay, "run a relay"),
     "sync": (sync, "make the graph in a data folder and that of a relay one"),
+    "top": (top, "list the users that keep most in a data folder"),
     "simulate": (simulate, "run simulated meshes from seeds"),
 }
 """Every command by its name: what carries it out (giving the exit status), and a line for C{--help}."""

@@ -98,6 +98,17 @@ class Limits:
     @ivar unchecked_cells: properties in puts of one peer that wait for the firewall; beyond, reading pauses.
     @ivar unchecked_bytes: puts of all peers that wait for the firewall; beyond, a put is refused.
     @ivar check_batch: signatures that are handed out to be verified at once.
+    @ivar address_links: links that one address may have open at once; 0, here as below, for any number.
+    @ivar address_messages: messages that one address may send per second, over all its links; beyond, reading
+        pauses.
+    @ivar address_bytes: bytes, likewise.
+    @ivar addresses: addresses that are remembered for that; of those without a link the oldest goes.
+    @ivar writer_puts: signed puts of one key per second, whoever sends them; beyond, they are refused.
+    @ivar writer_bytes: bytes in these, likewise.
+    @ivar writers: keys that are remembered for that.
+    @ivar user_bytes: what one user may keep in the graph (L{gunnet.mesh.quotas}); 0 for any amount.
+    @ivar prefix_bytes: (what souls begin with, what may be kept in these), each once.
+    @ivar users: users for whom that is counted by themselves; more of them share counters.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
@@ -174,6 +185,16 @@ class Limits:
     unchecked_cells: int = 1_000
     unchecked_bytes: int = 32 * MIB
     check_batch: int = 32
+    address_links: int = 0
+    address_messages: float = 0.0
+    address_bytes: int = 0
+    addresses: int = 20_000
+    writer_puts: float = 0.0
+    writer_bytes: int = 0
+    writers: int = 20_000
+    user_bytes: int = 0
+    prefix_bytes: tuple[tuple[str, int], ...] = ()
+    users: int = 100_000
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gunnet import __version__
+from gunnet.access.gate import Gate
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
 from gunnet.settings import Settings, SettingsError
@@ -65,6 +66,7 @@ class RelayService(MultiService):
         """
         settings, reactor, random = self.settings, self._reactor, self._random
         super().startService()
+        self.gate = Gate(settings.access, reactor, random.randbytes)
         self.store = open_store(settings)
         self.writer = StoreWriter(self.store, reactor)
         allowed = AllowRule(settings.gossip_allow)
@@ -76,13 +78,13 @@ class RelayService(MultiService):
             sync=settings.sync,
             gossip=settings.gossip,
             allowed=allowed,
+            rules=self.gate.rules,
         )
+        self.gate.guard(relay.checks.firewall)
         self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.links = Links()
-        site = RelaySite(
-            Root(ServerFactory(self.mesh, self.links, reactor), settings.path, settings.gun_js), reactor
-        )
+        site = RelaySite(self._root(), reactor)
         self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
         self.dialers = Dialers(
             self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire
@@ -92,12 +94,18 @@ class RelayService(MultiService):
         try:
             for url in settings.peers:
                 self.dialers.configure(url)
-            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from):
+            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from, *self.gate.files):
                 part.setServiceParent(self)
         except BaseException:
             self.stopService()
             raise
         self._introduce()
+
+    def _root(self) -> Root:
+        settings = self.settings
+        factory = ServerFactory(self.mesh, self.links, self._reactor)
+        door = self.gate.door(settings.data, self.mesh.relay.counters)
+        return Root(factory, settings.path, settings.gun_js, door, self.gate.users)
 
     def _peers_from(self, allowed: AllowRule) -> list[Service]:
         settings, relay = self.settings, self.mesh.relay
@@ -135,7 +143,9 @@ class RelayService(MultiService):
         @return: fires when all of that is done.
         """
         Service.stopService(self)
-        done = _all(maybeDeferred(part.stopService) for part in (*self.listeners, *self.peers_from))
+        done = _all(
+            maybeDeferred(part.stopService) for part in (*self.listeners, *self.peers_from, *self.gate.files)
+        )
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: self.verifier.stop())

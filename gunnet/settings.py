@@ -12,8 +12,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from gunnet.access.wanted import Access
+from gunnet.amounts import number as number
+from gunnet.amounts import port as port
+from gunnet.amounts import size as size
 from gunnet.limits import MIB, Limits
 from gunnet.mesh.urls import AllowRule
+from gunnet.settings_error import SettingsError as SettingsError
 
 PORT = 8765
 TLS_PORT = 443
@@ -21,12 +26,6 @@ PATH = "/gun"
 DATA = "gundata"
 DATA_BYTES_MAX = 1 << 40
 GOSSIP = ("off", "peers", "all")
-
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-
-
-class SettingsError(ValueError):
-    """What was asked for can't be done. C{str()} of it is one clear line for the operator."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Settings:
     @ivar tls_key: with C{tls_cert}: listeners that aren't C{ssl:} ones themselves speak TLS with this private
         key (PEM file).
     @ivar tls_cert: the certificate, with its chain below it (PEM file).
+    @ivar access: who may use it, and for what.
     @ivar limits: every other bound.
     @raise SettingsError: one clear line on what is wrong.
     """
@@ -69,6 +69,7 @@ class Settings:
     gun_js: str | None = None
     tls_key: str | None = None
     tls_cert: str | None = None
+    access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -105,40 +106,6 @@ class Settings:
             raise SettingsError(f"networks that gossip may lead to: {e}") from e
         if self.limits.peers < 1:
             raise SettingsError(f"room for {self.limits.peers} peers is none at all")
-
-
-def size(text: str) -> int:
-    """
-    Read a number of bytes: C{4096}, C{64K}, C{10M}, C{2G} (of 1024 each; C{KiB} and C{KB} are also C{K}).
-
-    @raise SettingsError: it isn't one.
-    """
-    found = re.fullmatch(r"\s*(\d{1,18})\s*([KMG]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if found is None:
-        raise SettingsError(f"{text!r} is not a number of bytes, like 65536, 64K, 10M or 2G")
-    return int(found[1]) * _UNITS[found[2].upper()]
-
-
-def port(text: str) -> int:
-    """
-    Read a TCP port.
-
-    @raise SettingsError: it isn't one.
-    """
-    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
-        raise SettingsError(f"{text!r} is not a port number")
-    return int(text)
-
-
-def number(text: str) -> int:
-    """
-    Read a whole number.
-
-    @raise SettingsError: it isn't one.
-    """
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise SettingsError(f"{text!r} is not a whole number")
-    return int(text)
 
 
 def list_url(url: str) -> str:

@@ -162,10 +162,10 @@ class _CountedMesh(MeshService):
         """See L{MeshService.meet}."""
         return super().meet(_CountedLink(link, self._report), peer)
 
-    def hear(self, peer: Peer, frame: bytes) -> None:
+    def hear(self, peer: Peer, frame: bytes) -> int:
         """See L{MeshService.hear}."""
         self._report.bytes_in += len(frame)
-        super().hear(peer, frame)
+        return super().hear(peer, frame)
 
     def wake(self) -> None:
         """Have a turn: something was asked of the relay directly."""

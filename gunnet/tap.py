@@ -9,51 +9,21 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import SystemRandom
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import quoteStringArgument
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gunnet import __version__, settings
+from gunnet.access.options import LISTS, LISTS_OF_LIMITS, AccessOptions, access_of, limits_of
 from gunnet.limits import Limits
-
-Values = dict[str, Any]
-"""What one source says: option name to value, already of the right type."""
-
-_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast", "no-sync": "sync"}
+from gunnet.sources import Values, from_environment, from_file, from_options
 
 
-def _text(value: str) -> str:
-    if not value:
-        raise settings.SettingsError("it is empty")
-    return value
-
-
-_TYPES: dict[str, Callable[[str], Any]] = {
-    "port": settings.port,
-    "host": _text,
-    "path": _text,
-    "peers-from": _text,
-    "gossip": _text,
-    "max-peers": settings.number,
-    "data": _text,
-    "max-message": settings.size,
-    "max-data": settings.size,
-    "gun-js": _text,
-    "tls-key": _text,
-    "tls-cert": _text,
-}
-_LISTS = ("listen", "peer", "gossip-allow")
-_ENVIRONMENT = {"PORT": "port", "PEERS_FROM": "peers-from", "HTTPS_KEY": "tls-key", "HTTPS_CERT": "tls-cert"}
-_ENVIRONMENT_FLAGS = {"MULTICAST": "multicast", "AXE": "axe", "RAD": "store"}
-
-
-class Options(UsageOptions):
+class Options(AccessOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -61,7 +31,8 @@ class Options(UsageOptions):
         "Runs a GUN relay. The same names may stand in a TOML file (--config), and the environment variables "
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
-        "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G."
+        "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
+        "the relay are variables too: GUNNET_ALLOW_PUB for --allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
@@ -92,9 +63,8 @@ class Options(UsageOptions):
 
     def __init__(self) -> None:
         super().__init__()
-        self["listen"] = []
-        self["peer"] = []
-        self["gossip-allow"] = []
+        for name in ("listen", "peer", "gossip-allow", *LISTS, *LISTS_OF_LIMITS):
+            self[name] = []
 
     def opt_listen(self, endpoint: str) -> None:
         """Twisted server endpoint to listen on, like tcp:8765 (may be repeated)"""
@@ -142,9 +112,9 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     @param options: the command line.
     @raise SettingsError: one clear line on what is wrong in which of them.
     """
-    sources = [_from_options(options), _from_environment(environment)]
+    sources = [from_options(options), from_environment(environment)]
     if options["config"] is not None:
-        sources.append(_from_file(options["config"]))
+        sources.append(from_file(options["config"]))
     said: Values = {}
     for source in reversed(sources):
         said.update(source)
@@ -165,13 +135,14 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     fields: Values = {field: said[name] for name, field in known.items() if name in said}
     if not said.get("store", True):
         fields["data"] = None
+    fields["access"] = access_of(said)
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
 
 
 def _limits(said: Values) -> Limits:
-    bounds: dict[str, int] = {}
+    bounds: Values = limits_of(said)
     if "max-message" in said:
         bounds["message_bytes"] = said["max-message"]
         bounds["frame_bytes"] = max(Limits().frame_bytes, said["max-message"])
@@ -206,64 +177,6 @@ def _both_protocols() -> bool:
             return not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     except (OSError, AttributeError):
         return False
-
-
-def _from_options(options: Mapping[str, Any]) -> Values:
-    said = {name: _typed(name, options[name], f"--{name}") for name in _TYPES if options[name] is not None}
-    said |= {name: tuple(options[name]) for name in _LISTS if options[name]}
-    return said | {name: False for flag, name in _FLAGS.items() if options[flag]}
-
-
-def _from_environment(environment: Mapping[str, str]) -> Values:
-    said = {}
-    for variable, name in _ENVIRONMENT.items():
-        if environment.get(variable):
-            said[name] = _typed(name, environment[variable], variable)
-    for variable, name in _ENVIRONMENT_FLAGS.items():
-        text = environment.get(variable, "").strip().lower()
-        if text:
-            if text not in ("true", "false", "1", "0"):
-                raise settings.SettingsError(f"{variable}: {text!r} is neither true nor false")
-            said[name] = text in ("true", "1")
-    peers = tuple(url.strip() for url in environment.get("PEERS", "").split(",") if url.strip())
-    return said | ({"peer": peers} if peers else {})
-
-
-def _from_file(path: str) -> Values:
-    try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
-    except OSError as e:
-        raise settings.SettingsError(f"--config {path}: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise settings.SettingsError(f"--config {path}: not TOML: {e}") from e
-    said: Values = {}
-    for name, value in found.items():
-        place = f"{path}: {name}"
-        flag = _FLAGS.get(name, name)
-        if flag in _FLAGS.values():
-            if not isinstance(value, bool):
-                raise settings.SettingsError(f"{place}: {value!r} is neither true nor false")
-            said[flag] = value if name == flag else not value
-        elif name in _LISTS:
-            values = [value] if isinstance(value, str) else value
-            if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-                raise settings.SettingsError(f"{place}: neither text nor a list of texts")
-            said[name] = tuple(values)
-        elif name in _TYPES:
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
-                raise settings.SettingsError(f"{place}: {value!r} is neither text nor a whole number")
-            said[name] = _typed(name, str(value), place)
-        else:
-            raise settings.SettingsError(f"{path}: there is no option {name!r}")
-    return said
-
-
-def _typed(name: str, text: str, place: str) -> Any:
-    try:
-        return _TYPES[name](text)
-    except settings.SettingsError as e:
-        raise settings.SettingsError(f"{place}: {e}") from e
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

@@ -131,13 +131,19 @@ class MeshService(Service):
         self._soon()
         return met
 
-    def hear(self, peer: Peer, frame: bytes) -> None:
-        """One frame of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else."""
+    def hear(self, peer: Peer, frame: bytes) -> int:
+        """
+        One frame of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else.
+
+        @return: how many messages were in it.
+        """
+        messages = 1
         try:
-            self.relay.hear(peer, frame, self._now())
+            messages = self.relay.hear(peer, frame, self._now())
         except Exception:
             self._fault(peer, "on a frame")
         self._soon()
+        return messages
 
     def hear_oversized(self, peer: Peer) -> None:
         """A message over C{limits.message_bytes} was skipped by the transport."""
@@ -273,7 +279,7 @@ class MeshService(Service):
             verified.addErrback(self._unsettled, "after verifying")
 
     def _checked(self, outcomes: list[Outcome]) -> None:
-        self.relay.checked(outcomes)
+        self.relay.checks.settle(outcomes)
         self._soon()
 
     def stopService(self) -> Deferred[None]:

@@ -81,6 +81,19 @@ class TalkTests(CommandCase):
         for command in (GUNNET, *COMMANDS):
             self.assertEqual(self.run_through(*command, "--version").stdout, f"gunnet {gunnet.__version__}\n")
 
+    def test_top_beside_a_relay(self) -> None:
+        """C{top} looks into a folder that something else has open."""
+        from gunnet.store.lmdb import LmdbStore
+
+        path = os.path.abspath(self.mktemp())
+        store = LmdbStore(path, 1 << 24)
+        self.addCleanup(store.close)
+        store.commit([("~x.y/a", "k", (1.0, b'"v"'))])
+        done = self.run_through(*GUNNET, "top", "--data", path)
+        self.assertEqual((0, ["10", "x.y"]), (done.returncode, done.stdout.split()), done.stderr)
+        store.commit([("~x.y/b", "k", (1.0, b'"v"'))])
+        self.assertEqual(["20", "x.y"], self.run_through(*GUNNET, "top", "--data", path).stdout.split())
+
     def test_unknown_command(self) -> None:
         """It is refused with status 2, and so is none at all."""
         self.assertRefused([*GUNNET, "frobnicate"], "'frobnicate'")

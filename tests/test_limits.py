@@ -16,7 +16,20 @@ from gunnet.limits import Limits
 
 MESH = "tests.mesh."
 
+ADDRESSES = "tests.transport.test_addresses."
+WRITERS = "tests.mesh.test_writers.WriterTests."
+
 TESTS: dict[str, tuple[str, str]] = {
+    "address_links": ("address_links_refused", ADDRESSES + "LinkTests.test_address_links"),
+    "address_messages": ("address_messages_exceeded", ADDRESSES + "LinkTests.test_address_messages"),
+    "address_bytes": ("address_bytes_exceeded", ADDRESSES + "LinkTests.test_address_bytes"),
+    "addresses": ("addresses_evicted", ADDRESSES + "AddressesTests.test_addresses"),
+    "user_bytes": ("user_bytes_refused", "tests.mesh.test_quotas.UserTests.test_user_bytes"),
+    "prefix_bytes": ("prefix_bytes_refused", "tests.mesh.test_quotas.PrefixTests.test_prefix_bytes"),
+    "users": ("users_exceeded", "tests.mesh.test_quotas.UsageTests.test_users"),
+    "writer_puts": ("writer_puts_refused", WRITERS + "test_writer_puts"),
+    "writer_bytes": ("writer_bytes_refused", WRITERS + "test_writer_bytes"),
+    "writers": ("writers_evicted", WRITERS + "test_writers"),
     "plain_silences": (
         "plain_silences_evicted",
         MESH + "test_plain.CompareTests.test_plain_silences",

@@ -16,6 +16,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import __version__, tap
+from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.service import RelayService
 from gunnet.settings import Settings, SettingsError
@@ -86,6 +87,43 @@ class OptionsTests(TapCase):
                 limits=Limits(message_bytes=65536, peers=9),
             ),
         )
+
+    def test_access(self) -> None:
+        """Who may use the relay is said in each of the three ways, with the same names."""
+        expected = Access(require_signed=True, allow_pub="w")
+        said = self.settings("--require-signed", "--allow-pub", "w")
+        self.assertEqual(said.access, expected)
+        said = self.settings(env={"GUNNET_REQUIRE_SIGNED": "true", "GUNNET_ALLOW_PUB": "w"})
+        self.assertEqual(said.access, expected)
+        said = self.settings(config='require-signed = true\nallow-pub = "w"')
+        self.assertEqual(said.access, expected)
+        arguments = "--allow-origin HTTPS://a/ --allow-origin http://b:1 --token-file t --jwt-key k"
+        arguments += " --jwt-algorithm ES256 --jwt-audience a --jwt-issuer i --allow-user u"
+        expected = Access(
+            allow_origin=("https://a", "http://b:1"),
+            token_file="t",
+            jwt_key="k",
+            jwt_algorithm="ES256",
+            jwt_audience="a",
+            jwt_issuer="i",
+            allow_user="u",
+        )
+        self.assertEqual(self.settings(*arguments.split()).access, expected)
+        said = self.settings(env={"GUNNET_ALLOW_ORIGIN": "https://a, https://b"}).access
+        self.assertEqual(said.allow_origin, ("https://a", "https://b"))
+        arguments = (
+            "--address-links 1 --address-messages 2 --address-bytes 3K --writer-puts 4 --writer-bytes 5"
+        )
+        limits = Limits(
+            address_links=1, address_messages=2, address_bytes=3072, writer_puts=4, writer_bytes=5
+        )
+        self.assertEqual(self.settings(*arguments.split()).limits, limits)
+        limits = self.settings("--quota-user", "1M", "--quota", "a=b=2K", "--quota", "=1G").limits
+        self.assertEqual((limits.user_bytes, limits.prefix_bytes), (1 << 20, (("a=b", 2048), ("", 1 << 30))))
+        self.assertEqual(self.settings(config='quota = "a=1"').limits.prefix_bytes, (("a", 1),))
+        self.assertIn("--quota", self.refused("--quota", "room"))
+        self.assertIn("--allow-pub", self.refused("--allow-pub", ""))
+        self.assertIn("neither true nor false", self.refused(config="require-signed = 1"))
 
     def test_no_store(self) -> None:
         """No folder then, even if one is named."""

@@ -85,6 +85,16 @@ class Graph:
                 return entry[0]
         return self._store.cell(soul, key)
 
+    def stored(self) -> Iterator[tuple[str, str, Cell]]:
+        """
+        Each (soul, key, cell) that is in the store, in order.
+
+        @raise gunnet.store.interface.StoreError: if it can't be read.
+        """
+        for soul in self._store.souls(ALL):
+            for key, cell in self._store.node(soul, ALL):
+                yield soul, key, cell
+
     def take(self, soul: str, key: str, cell: Cell) -> None:
         """Accept a cell: it is known from now on, and goes into the next batch."""
         if self.watch is not None:

@@ -17,7 +17,9 @@ from gunnet.graph.merge import Graph
 from gunnet.graph.node import PutCell
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
-from gunnet.sea.firewall import Check, Firewall, Judgement, Outcome, Verdict
+from gunnet.mesh.quotas import Quotas
+from gunnet.mesh.writers import Writers
+from gunnet.sea.firewall import Check, Firewall, Judgement, Outcome, Rules, Verdict
 from gunnet.sea.text import from_json_text
 from gunnet.store.interface import StoreError
 
@@ -45,10 +47,18 @@ class _Put:
 
 
 class Checks:
-    """Has puts judged, in order."""
+    """
+    Has puts judged, in order.
 
-    def __init__(self, firewall: Firewall, graph: Graph, limits: Limits, counters: Counters) -> None:
-        self._firewall = firewall
+    @ivar firewall: says what may stand; its rules may be set at any time.
+    @ivar writers: says what comes too fast.
+    @ivar quotas: says what there is no room for.
+    """
+
+    def __init__(self, rules: Rules, graph: Graph, limits: Limits, counters: Counters) -> None:
+        self.firewall = Firewall(limits, counters, rules)
+        self.writers = Writers(limits, counters)
+        self.quotas = Quotas(graph, limits, counters)
         self._graph = graph
         self._limits = limits
         self._counters = counters
@@ -69,11 +79,13 @@ class Checks:
 
     def concern(self, cells: list[PutCell]) -> bool:
         """Whether any of C{cells} is to be judged, or has to wait for what is being judged in its soul."""
+        if self.quotas.limited:
+            return True
         soul = None
         for cell in cells:
             if cell[0] != soul:
                 soul = cell[0]
-                if self._firewall.concerns(soul) or soul in self._souls:
+                if self.firewall.concerns(soul) or soul in self._souls:
                     return True
         return False
 
@@ -84,7 +96,7 @@ class Checks:
         @param size: of the put, bytes.
         @param judged: called once, now or later.
         """
-        firewall = self._firewall
+        firewall = self.firewall
         outcomes: list[Outcome | Check] = []
         waiting = 0
         concerns = soul = None
@@ -96,7 +108,7 @@ class Checks:
             waiting += isinstance(outcome, Check)
             outcomes.append(outcome)
         if not waiting and not any(cell[0] in self._souls for cell in cells):
-            judged([self._conclude(outcome) for outcome in outcomes], now)
+            judged(self._verdicts(peer, cells, outcomes, now), now)
             return
         put = _Put(peer, cells, outcomes, waiting, size, judged)
         self._puts.append(put)
@@ -105,9 +117,19 @@ class Checks:
         peer.unchecked += len(cells)
         self.size += size
 
+    def _verdicts(
+        self, peer: Peer, cells: list[PutCell], outcomes: Sequence[Outcome | Check], now: float
+    ) -> list[Verdict]:
+        verdicts = [self._conclude(outcome) for outcome in outcomes]
+        if self.writers.limited and peer.url is None:  # relays that are dialled pass on what others wrote
+            verdicts = self.writers.judge(cells, verdicts, now)
+        if self.quotas.limited:
+            verdicts = self.quotas.judge(cells, verdicts)
+        return verdicts
+
     def _conclude(self, outcome: Outcome | Check) -> Verdict:
         assert not isinstance(outcome, Check)
-        return self._firewall.conclude(outcome, self._read)
+        return self.firewall.conclude(outcome, self._read)
 
     def _read(self, soul: str, key: str) -> object:
         """A value as it is stored: what can't be read blocks nobody."""
@@ -138,7 +160,7 @@ class Checks:
         for (put, at), outcome in zip(handed_out, outcomes, strict=True):
             check = put.outcomes[at]
             assert isinstance(check, Check)
-            self._firewall.learn(check, outcome)
+            self.firewall.learn(check, outcome)
             self._counters.count("verifications_done")
             put.outcomes[at] = outcome
             put.waiting -= 1
@@ -172,4 +194,4 @@ class Checks:
             self._souls[soul] -= 1
             if not self._souls[soul]:
                 del self._souls[soul]
-        put.judged([self._conclude(outcome) for outcome in put.outcomes], now)
+        put.judged(self._verdicts(put.peer, put.cells, put.outcomes, now), now)

@@ -140,12 +140,17 @@ class Peer:
     @property
     def name(self) -> str:
         """How it is called in logs."""
-        return self.url or self.pid or self.id
+        return self.shown_url or self.pid or self.id
+
+    @property
+    def shown_url(self) -> str | None:
+        """Its url for others to see: a query may hold a token."""
+        return None if self.url is None else self.url.partition("?")[0]
 
     @property
     def told_name(self) -> str:
         """What it is called in C{><}: of its names, the one that most others know."""
-        return self.pid or self.url or self.id
+        return self.pid or self.shown_url or self.id
 
     @property
     def is_shadow(self) -> bool:
@@ -180,7 +185,7 @@ class Peer:
 
     def is_named_in(self, names: frozenset[str]) -> bool:
         """Whether a C{><} names it (gun.js C{src/mesh.js}, C{say})."""
-        return self.url in names or self.pid in names or self.id in names
+        return self.shown_url in names or self.pid in names or self.id in names
 
 
 _builder = TypeMachineBuilder(Life, Peer)

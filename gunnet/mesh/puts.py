@@ -40,6 +40,7 @@ class Puts:
     """
     Takes puts in, and answers them.
 
+    @ivar on_taken: called with each value that becomes known: (soul, key, the one before, the new one).
     @ivar on_due: called when a write with a future state has become news.
     @ivar stuck: why the last commit failed, L{None} if it did not.
     """
@@ -55,6 +56,7 @@ class Puts:
         self._deferred: Deferred[Origin] = Deferred(limits)
         self._waiting: list[Origin] = []
         self.stuck: str | None = None
+        self.on_taken: Callable[[str, str, Cell | None, Cell], None] | None = None
         self.on_due: Callable[[Origin, PutCell, float], None] | None = None
 
     @property
@@ -167,6 +169,8 @@ class Puts:
             if verdict is Verdict.TAKE:
                 cell = (state, value)
                 graph.take(soul, key, cell)
+                if self.on_taken is not None:
+                    self.on_taken(soul, key, standing, cell)
                 if not origin.flooded:
                     updates.note(soul, key, cell, origin, askers)
                 news.append((soul, key))

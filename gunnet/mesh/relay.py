@@ -11,7 +11,6 @@ its reactor brought. Nothing here reads a clock, throws dice or opens anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 from random import Random
 
@@ -40,7 +39,7 @@ from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.mesh.turn import Turn
 from gunnet.mesh.unacked import Unacked
 from gunnet.mesh.urls import AllowRule
-from gunnet.sea.firewall import Firewall, Outcome, Rules
+from gunnet.sea.firewall import Rules
 from gunnet.store.interface import Store
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
@@ -58,6 +57,7 @@ class Relay:
 
     @ivar pid: the process id that peers are told.
     @ivar counters: see L{gunnet.counters}.
+    @ivar checks: has puts judged before they go any further.
     """
 
     def __init__(
@@ -121,7 +121,8 @@ class Relay:
         flood = Flood(peers, self._unacked, self._updates)
         self._puts = Puts(graph, peers, self._updates, limits, counters)
         self._puts.on_due = flood.due
-        self._checks = Checks(Firewall(limits, counters, rules), graph, limits, counters)
+        self.checks = Checks(rules, graph, limits, counters)
+        self._puts.on_taken = self.checks.quotas.taken if self.checks.quotas.limited else None
         questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
         self._gets = Gets(
             graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe
@@ -130,7 +131,7 @@ class Relay:
             peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
-            *(self._puts, self._checks, self._forward, flood, self._plain, self._ask_back, dup, counters),
+            *(self._puts, self.checks, self._forward, flood, self._plain, self._ask_back, dup, counters),
             flooding=not axe,
         )
 
@@ -187,27 +188,28 @@ class Relay:
 
     # Frames
 
-    def hear(self, peer: Peer, frame: bytes, now: float) -> None:
+    def hear(self, peer: Peer, frame: bytes, now: float) -> int:
         """
         Take one frame from C{peer}.
 
         @param frame: UTF-8, known to be valid.
         @param now: milliseconds since 1970, here as everywhere.
+        @return: how many messages were in it.
         """
         if not peer.up:
-            return
+            return 0
         self._graph.now = now
         self.counters.count("frames_heard")
         if not peer.joined:
             self._peers.note_joined(peer)
         if len(frame) > self.limits.message_bytes:
             self.hear_oversized(peer)
-            return
+            return 1
         try:
             texts = split(frame)
         except jstext.NotJSON:
             self._dam.complain(peer, NOT_JSON)
-            return
+            return 1
         if len(texts) > self.limits.batch_messages:
             self.counters.count("batch_messages_refused", len(texts) - self.limits.batch_messages)
             del texts[self.limits.batch_messages :]
@@ -218,6 +220,7 @@ class Relay:
             self._inboxes.add(peer, texts)
             self._inboxes.serve(peer, self._hear_message, now)
             self._inboxes.mind(peer)
+        return len(texts)
 
     def hear_oversized(self, peer: Peer) -> None:
         """A message of C{peer} was too large, and skipped."""
@@ -310,10 +313,6 @@ class Relay:
         self._committing = False
         self._puts.settle(commit, error)
 
-    def checked(self, outcomes: Sequence[Outcome]) -> None:
-        """The checks of L{Turn.checks} have ended: C{outcomes} is what came of them, in order."""
-        self._checks.settle(outcomes)
-
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
         parts = (self._inboxes, self._gets, self._sync, self._plain)
@@ -332,7 +331,7 @@ class Relay:
         self._graph.now = now
         self._dup.pass_time(now)
         self._puts.run_deferred(now)
-        faults = self._checks.run(now)
+        faults = self.checks.run(now)
         self._gets.run(now)
         self._ask_back.run(now)
         self._updates.tell(now)
@@ -341,7 +340,7 @@ class Relay:
         if not self._committing:
             commit = self._puts.cut()
             self._committing = commit is not None
-        checks = self._checks.cut()
+        checks = self.checks.cut()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
         frames = self._peers.frames(now)
         drops, self._peers.drops = self._peers.drops, []
@@ -353,7 +352,7 @@ class Relay:
         )
 
     def _again_at(self, now: float) -> float | None:
-        if self._checks.is_ready or self.waiting():
+        if self.checks.is_ready or self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
         times += [self._relay_links.next_at(now), self._ask_back.next_at]
@@ -378,10 +377,10 @@ class Relay:
             "hot_nodes": len(self._graph.hot),
             "pending_bytes": self._graph.pending_bytes,
             "deferred": self._puts.deferred,
-            "upstreams": {url: peer.state for url, peer in self._peers.upstreams.items()},
+            "upstreams": {peer.shown_url: peer.state for peer in self._peers.upstreams.values()},
             "relays": len(self._peers.relays),
             "unacked_bytes": self._unacked.size,
-            "unchecked_puts": len(self._checks),
+            "unchecked_puts": len(self.checks),
             "error": self._puts.stuck,
             "counters": dict(sorted(self.counters.items())),
         }

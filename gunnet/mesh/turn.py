@@ -33,7 +33,7 @@ class Turn:
 
     @ivar commit: to be made durable; L{gunnet.mesh.relay.Relay.settled} is to be called when it has ended.
     @ivar checks: to be verified (L{gunnet.sea.firewall.verify});
-        L{gunnet.mesh.relay.Relay.checked} is to be called with what comes of them.
+        L{gunnet.mesh.checks.Checks.settle} is to be called with what comes of them.
     @ivar faults: of ours, with messages of these peers; to be logged, and their links closed.
     @ivar frames: to be written, per link.
     @ivar drops: links to be closed.

@@ -112,7 +112,7 @@ class Dialer(ClientService):
         )
         endpoint = _Watched(url, endpoint or endpoint_of(url, reactor), self._closed)
         super().__init__(endpoint, factory, retryPolicy=self._backoff, clock=reactor)
-        self.setName(f"peer:{url}")
+        self.setName(f"peer:{shown(url)}")
 
     def busy(self) -> None:
         """The upstream said that it is full: dial it less often than otherwise, until a link lasts."""
@@ -132,14 +132,14 @@ class Dialer(ClientService):
     def _opened(self, link: ClientLink) -> None:
         self._link = link
         self._steady = self._reactor.callLater(STEADY_SECONDS, self._backoff.reset)
-        self.log.info("linked to {url}", url=self.url)
+        self.log.info("linked to {url}", url=shown(self.url))
 
     def _closed(self, reason: str) -> None:
         self._link = None
         if self._steady is not None and self._steady.active():
             self._steady.cancel()
         if self.running:  # ClientService says in a line of its own when it tries again
-            self.log.warn("no link to {url}: {reason}", url=self.url, reason=reason)
+            self.log.warn("no link to {url}: {reason}", url=shown(self.url), reason=reason)
 
 
 @implementer(IStreamClientEndpoint)
@@ -161,7 +161,12 @@ class _Watched:
         return self._endpoint.connect(factory).addErrback(failed)
 
     def __repr__(self) -> str:
-        return self._url
+        return shown(self._url)
+
+
+def shown(url: str) -> str:
+    """C{url} as it may be seen in logs: a query may hold a token."""
+    return url.partition("?")[0]
 
 
 def endpoint_of(url: str, reactor: IReactorTime) -> IStreamClientEndpoint:

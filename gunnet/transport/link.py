@@ -120,6 +120,8 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
     _lost: str | None = None  # why it is gone
     _choked = False  # the write buffer is full
     _deaf = False  # the mesh asked not to read
+    _slowed: IDelayedCall | None = None  # its address sends too much: then it is read again
+    _reads = True  # what comes of both
     _text: bytes | bytearray = b""  # of the message under way
     _heartbeat: IDelayedCall | None = None
     _abort_call: IDelayedCall | None = None
@@ -150,15 +152,33 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def pause_reading(self) -> None:
         """Take no more bytes; what came already is still heard."""
-        if not self._deaf and self._lost is None:
-            self._deaf = True
-            self.transport.pauseProducing()
+        self._deaf = True
+        self._mind_reading()
 
     def resume_reading(self) -> None:
         """Go on reading."""
-        if self._deaf and self._lost is None:
-            self._deaf = False
-            self.transport.resumeProducing()
+        self._deaf = False
+        self._mind_reading()
+
+    def _slow_down(self, seconds: float) -> None:
+        """Take no more bytes for so long, whatever the mesh says."""
+        if self._slowed is not None:
+            self._slowed.reset(max(seconds, self._slowed.getTime() - self.factory.reactor.seconds()))
+        elif self._abort_call is None and self._lost is None:
+            self._slowed = self.factory.reactor.callLater(seconds, self._speed_up)
+            self._mind_reading()
+
+    def _speed_up(self) -> None:
+        if self._slowed is not None and self._slowed.active():
+            self._slowed.cancel()
+        self._slowed = None
+        self._mind_reading()
+
+    def _mind_reading(self) -> None:
+        reads = not self._deaf and self._slowed is None
+        if reads is not self._reads and self._lost is None:
+            self._reads = reads
+            self.transport.resumeProducing() if reads else self.transport.pauseProducing()
 
     # ---- closing
 
@@ -186,6 +206,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def _hurry(self) -> None:
         if self._abort_call is None and self._lost is None:
+            self._speed_up()
             self.resume_reading()  # else the peer's close frame would never be seen
             self._abort_call = self.factory.reactor.callLater(
                 CLOSE_SECONDS, self.abort, self.wasNotCleanReason or "it didn't take part in closing"
@@ -270,9 +291,12 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
             elif self.message_is_binary and not _is_utf8(text):
                 mesh.relay.counters.count("binary_frames_ignored")
             else:
-                mesh.hear(self._peer, bytes(text))
+                self._heard(mesh.hear(self._peer, bytes(text)))
         except Exception:
             self._fault("serving a frame")
+
+    def _heard(self, messages: int) -> None:
+        """So many messages were heard at once."""
 
     @property
     def _unheard(self) -> bool:
@@ -280,7 +304,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def onAutoPingTimeout(self) -> None:
         """No pong. That is our own doing if we don't read: then ask again later."""
-        if self._deaf:
+        if not self._reads:
             self.autoPingTimeoutCall = self.autoPingPending = None
             self.autoPingPendingCall = self.factory.reactor.callLater(PING_SECONDS, self._sendAutoPing)
         else:
@@ -289,7 +313,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
     def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
         """The connection is gone."""
         self._forget_text()
-        for call in (self._heartbeat, self._abort_call):
+        for call in (self._heartbeat, self._abort_call, self._slowed):
             if call is not None and call.active():
                 call.cancel()
         if self._leaving is not None:

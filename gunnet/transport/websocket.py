@@ -14,11 +14,12 @@ from autobahn.twisted.websocket import (
     WebSocketServerFactory,
     WebSocketServerProtocol,
 )
-from autobahn.websocket.types import ConnectionRequest
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.interfaces import IReactorTime
 
 from gunnet import __version__
 from gunnet.settings import websocket_url
+from gunnet.transport.addresses import Addresses, address_of
 from gunnet.transport.link import PING_SECONDS, PONG_SECONDS, TRY_AGAIN_LATER, Links, WebSocketLink
 
 if TYPE_CHECKING:
@@ -32,23 +33,61 @@ _REFUSAL = (
     "HTTP/1.1 {code} {title}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n"
 )
 _CLOSE = f"Access-Control-Allow-Origin: *\r\nConnection: close\r\nServer: gunnet/{__version__}\r\n"
-_TITLES = {405: "Method Not Allowed", 426: "Upgrade Required", 505: "HTTP Version Not Supported"}
+_TITLES = {
+    405: "Method Not Allowed",
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    505: "HTTP Version Not Supported",
+}
 
 
 class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
     """A link that a peer opened to us."""
 
     transport: Any
+    _address: str | None = None  # what is limited, if it is
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
-        """Accept. A browser that names sub-protocols wants one of them back: the first, as C{ws} does it."""
+        """
+        Accept. A browser that names sub-protocols wants one of them back: the first, as C{ws} does it.
+
+        @raise ConnectionDeny: its address has as many links as one may have.
+        """
         self.name = _name(self.transport.getPeer())
+        addresses = self.factory.addresses
+        if addresses.limited:
+            address = address_of(self.transport.getPeer())
+            if address is not None:
+                if not addresses.enter(address):
+                    raise ConnectionDeny(429, "too many links from this address")
+                self._address = address
         return request.protocols[0] if request.protocols else None
 
     def onOpen(self) -> None:
         """The handshake is done; the heartbeat begins."""
         super().onOpen()
         self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
+
+    def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
+        """The connection is gone."""
+        if self._address is not None:
+            self.factory.addresses.leave(self._address)
+            self._address = None
+        super().onClose(was_clean, code, text)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Twisted has bytes for us."""
+        super().dataReceived(data)
+        self._spend(0, len(data))
+
+    def _heard(self, messages: int) -> None:
+        self._spend(messages, 0)
+
+    def _spend(self, messages: int, size: int) -> None:
+        if self._address is not None:
+            seconds = self.factory.addresses.spend(self._address, messages, size)
+            if seconds > 0:
+                self._slow_down(seconds)
 
     def _beat(self) -> None:
         if self.state == self.STATE_OPEN:
@@ -75,7 +114,7 @@ class ClientLink(WebSocketLink, WebSocketClientProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         """The handshake is done."""
-        self.name = self.factory.upstream
+        self.name = self.factory.upstream.partition("?")[0]  # a token would be in the query
         self.factory.opened(self)
         super().onOpen()
 
@@ -116,6 +155,7 @@ class ServerFactory(WebSocketServerFactory):
         self._batched_timer = _Timers(reactor)
         self.mesh = mesh
         self.links = links
+        self.addresses = Addresses(mesh.relay.limits, mesh.relay.counters, reactor.seconds)
         self.setProtocolOptions(
             **_options(mesh.relay.limits.frame_bytes),
             versions=[8, 13],

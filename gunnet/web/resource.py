@@ -4,6 +4,8 @@ The HTTP side of the relay: one port for the WebSocket upgrade, a page for peopl
     GET /           what this is and how to connect
     GET /gun        with an upgrade (any query): a WebSocket link; without: a short page
     GET /healthz    JSON; 503 while writes can't be stored
+    GET /gun/challenge, POST /gun/token
+                    for users with a key (C{--allow-user}, L{gunnet.web.entrance})
     GET /gun.js …   gun.js and its companions, from an installed npm package (C{--gun-js})
 """
 
@@ -13,6 +15,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.resource import WebSocketResource
@@ -22,15 +25,20 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from gunnet import __version__
+from gunnet.access.door import Door
+from gunnet.access.users import UserTokens
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
+from gunnet.web.entrance import Challenge, Tokens, refuse, visit_of
 
 if TYPE_CHECKING:
     from gunnet.mesh.relay import Relay
 
 HTTP_IDLE_SECONDS = 30
 HTTP_BODY_BYTES = 65_536
-"""Nothing here takes a body; a small one is skipped."""
+"""Little here takes a body; a small one is skipped."""
+SAID_BYTES = 4_096
+"""So much of a body is kept for what takes one."""
 
 _SERVER = b"gunnet/" + __version__.encode()
 _TEXT = b"text/plain; charset=utf-8"
@@ -50,11 +58,16 @@ this page's own address and the path <code>{path}</code>:</p>
 
 
 class RelayRequest(Request):
-    """A request whose every answer may be read by pages from anywhere, as those of gun.js's own server."""
+    """
+    A request whose every answer may be read by pages from anywhere, as those of gun.js's own server.
+
+    @ivar said: the beginning of its body.
+    """
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         super().__init__(*args, **fields)
         self.setHeader(b"access-control-allow-origin", b"*")
+        self.said = bytearray()
         self._body_bytes = 0
         self._refused = False
 
@@ -69,8 +82,9 @@ class RelayRequest(Request):
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Some bytes of the body. There is no use for them."""
+        """Some bytes of the body. There is no use for them, apart from the first few."""
         self._body_bytes += len(data)
+        self.said += data[: SAID_BYTES - len(self.said)]
         if self._body_bytes > HTTP_BODY_BYTES:
             self._refuse()
 
@@ -114,18 +128,33 @@ class Root(Resource):
     C{/gun/gun.js}, a folder.
     """
 
-    def __init__(self, factory: ServerFactory, path: str, gun_js: str | None = None) -> None:
+    def __init__(
+        self,
+        factory: ServerFactory,
+        path: str,
+        gun_js: str | None = None,
+        door: Door | None = None,
+        users: UserTokens | None = None,
+    ) -> None:
         """
         @param factory: makes the WebSocket links.
         @param path: where they are opened.
         @param gun_js: the folder of an installed C{gun} package.
+        @param door: who may open them; L{None} for everybody.
+        @param users: gives tokens for that to those who own a key; L{None} for nobody.
         """
         super().__init__()
         self._path = path.encode()
-        self._upgrade = Upgrade(factory)
+        counters, seconds = factory.mesh.relay.counters, factory.reactor.seconds
+        door = door or Door((), (), counters)
+        self._upgrade = Upgrade(factory, door, seconds)
         page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
         self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
         self._found[b"/healthz"] = Health(factory.mesh.relay)
+        if users is not None:
+            folder = self._path.rstrip(b"/")
+            self._found[folder + b"/challenge"] = Challenge(users, door, seconds)
+            self._found[folder + b"/token"] = Tokens(users, door, counters, seconds)
         self._scripts_missing = b"not found\n"
         if gun_js is None:
             self._scripts_missing = (
@@ -176,7 +205,7 @@ class Preflight(Resource):
     def render_OPTIONS(self, request: Request) -> int:
         """Say so."""
         request.setResponseCode(204)
-        request.setHeader(b"access-control-allow-methods", b"GET, HEAD, OPTIONS")
+        request.setHeader(b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS")
         request.setHeader(b"access-control-allow-headers", b"*")
         request.finish()
         return NOT_DONE_YET
@@ -225,7 +254,12 @@ class Health(Resource):
 class Upgrade(WebSocketResource):
     """Turns a request into a WebSocket link, or answers it at once."""
 
-    def render(self, request: Request) -> Any:
+    def __init__(self, factory: ServerFactory, door: Door, seconds: Callable[[], float]) -> None:
+        super().__init__(factory)
+        self._door = door
+        self._seconds = seconds
+
+    def render(self, request: RelayRequest) -> Any:
         """Hand the connection over to Autobahn."""
         problem = _problem_of(request)
         if problem is not None:
@@ -233,8 +267,11 @@ class Upgrade(WebSocketResource):
             request.setHeader(b"content-type", _TEXT)
             request.setHeader(b"sec-websocket-version", b"13")
             return problem
+        refusal = self._door.refuse(visit_of(request), self._seconds())
+        if refusal is not None:
+            return refuse(request, refusal)
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
-            # Any origin is welcome, but Autobahn refuses what it can't parse; extensions are never used.
+            # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.
             request.requestHeaders.removeHeader(unneeded)
         request.channel.setTimeout(None)
         transport: Any = request.channel.transport

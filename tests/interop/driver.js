@@ -187,6 +187,20 @@ const todo = {
     })
   },
 
+  /** A token for the owner of a pair, as docs/access.md says it. */
+  async enter ({ url, pair }) {
+    const { challenge } = await (await fetch(url + '/challenge')).json()
+    if (!challenge.startsWith('gunnet-challenge:' + new URL(url).host + ':')) throw new Error('not of this relay')
+    const proof = await globalThis.SEA.sign(challenge, pair)
+    const body = JSON.stringify({ pub: pair.pub, proof })
+    const answer = await fetch(url + '/token', { method: 'POST', body })
+    return answer.ok ? (await answer.json()).token : null
+  },
+
+  login ({ client: name, pair }) {
+    return new Promise((resolve) => { client(name).gun.user().auth(pair, (ack) => resolve(plain(ack))) })
+  },
+
   close ({ client: name }) {
     client(name).network.hold()
     clients.delete(name)

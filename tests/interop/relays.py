@@ -46,6 +46,7 @@ class Relay:
     @cvar kind: how C{GUNNET_INTEROP_RELAY} names it.
     @ivar url: what clients and other relays dial.
     @ivar data: the folder of its store, or L{None} for a relay without one.
+    @ivar options: more of the command line, for a relay of ours. May be set.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Relay:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}/gun"
         self.data = Path(test.mktemp()).resolve() if store else None
+        self.options: tuple[str, ...] = ()
         self._test = test
         self._child: Child | None = None
 
@@ -154,7 +156,7 @@ class GunnetRelay(Relay):
             command.append("--no-axe")
         for url in self.peers:
             command += ["--peer", url]
-        return command
+        return [*command, *self.options]
 
     def environment(self) -> dict[str, str]:
         """See L{Relay.environment}."""

@@ -128,3 +128,15 @@ class BroadcastTests(SynchronousTestCase):
         self.assertTrue(peer.may_broadcast(2_000_000.0, 1.0))
         self.assertFalse(peer.may_broadcast(1_000_000.0, 1.0))
         self.assertTrue(peer.may_broadcast(1_001_001.0, 1.0))
+
+
+class NameTests(SynchronousTestCase):
+    """How a peer is called."""
+
+    def test_no_query(self) -> None:
+        """Neither logs nor other peers see the query of a url, in which there may be a token."""
+        peer = Peer("id", "wss://relay.example/gun?token=secret")
+        self.assertEqual("wss://relay.example/gun", peer.name)
+        self.assertEqual("wss://relay.example/gun", peer.told_name)
+        self.assertTrue(peer.is_named_in(frozenset(["wss://relay.example/gun"])))
+        self.assertFalse(Peer("id").is_named_in(frozenset(["other"])))

@@ -215,10 +215,10 @@ class HoleTests(FirewallTests):
             self.assertEqual("Certificate verification fail.", self.verdict(soul, "m", value))
 
     def test_never_absent(self) -> None:
-        """No relay is without it: C{mesh.relay} imports it, and nothing is caught there."""
-        from gunnet.mesh import relay
+        """No relay is without it: C{mesh.checks} imports it, and nothing is caught there."""
+        from gunnet.mesh import checks
 
-        self.assertIs(Firewall, relay.Firewall)
+        self.assertIs(Firewall, checks.Firewall)
 
 
 class CertificateTests(FirewallTests):

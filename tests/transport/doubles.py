@@ -75,8 +75,9 @@ class RecordingMesh:
         self._record("meet", peer)
         return peer
 
-    def hear(self, peer: Any, frame: bytes) -> None:
+    def hear(self, peer: Any, frame: bytes) -> int:
         self._record("hear", peer, frame)
+        return frame.count(b"{") or 1
 
     def hear_oversized(self, peer: Any) -> None:
         self._record("hear_oversized", peer)

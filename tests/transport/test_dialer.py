@@ -85,7 +85,7 @@ class DialerTests(SynchronousTestCase):
         self.dialer.startService()
         pump, upstream, server = self.link_up()
         self.assertEqual(self.mesh.calls[1:], [("meet", URL)])
-        self.assertEqual(self.mesh.links[URL].name, URL)
+        self.assertEqual(self.mesh.links[URL].name, URL.partition("?")[0])
         self.mesh.links[URL].send(b'{"up":1}')
         upstream.links[1].send(b'{"down":1}')
         pump.flush()

@@ -1,0 +1,125 @@
+"""
+The options that say who may use a relay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.python.usage import Options
+
+from gunnet.access.wanted import Access
+from gunnet.amounts import number, size
+from gunnet.settings_error import SettingsError
+
+
+class AccessOptions(Options):
+    """The part of the command line that says it."""
+
+    optParameters = [
+        ["allow-pub", None, None, "File of public keys, one a line: only they may write"],
+        ["token-file", None, None, "File of secrets, one a line: who connects must show one"],
+        ["jwt-key", None, None, "File of a key: who connects must show a JWT that it verifies"],
+        ["jwt-algorithm", None, None, f"What JWTs are signed with [default: {Access().jwt_algorithm}]"],
+        ["jwt-audience", None, None, "Whom JWTs must be for"],
+        ["jwt-issuer", None, None, "Whom JWTs must be from"],
+        ["address-links", None, None, "Most links of one address at one time [default: any number]"],
+        ["address-messages", None, None, "Most messages of one address per second [default: any number]"],
+        ["address-bytes", None, None, "Most bytes of one address per second [default: any number]"],
+        ["writer-puts", None, None, "Most signed puts of one key per second [default: any number]"],
+        ["writer-bytes", None, None, "Most bytes in these per second [default: any number]"],
+        ["quota-user", None, None, "Most bytes that one user may keep here [default: any number]"],
+        ["allow-user", None, None, "File of public keys: who proves to own one is given a token"],
+    ]
+    optFlags = [
+        ["require-signed", None, "Refuse what nobody signs: there is no public space"],
+    ]
+
+    def opt_allow_origin(self, origin: str) -> None:
+        """Origin, like https://app.example, of pages that may connect (may be repeated)"""
+        self["allow-origin"].append(origin)
+
+    def opt_quota(self, quota: str) -> None:
+        """PREFIX=BYTES: most bytes in souls that begin so (may be repeated)"""
+        self["quota"].append(quota)
+
+
+def text(value: str) -> str:
+    """
+    Read text.
+
+    @raise gunnet.settings.SettingsError: there is none.
+    """
+    if not value:
+        raise SettingsError("it is empty")
+    return value
+
+
+def origin(value: str) -> str:
+    """An origin as browsers write it."""
+    return value.lower().removesuffix("/")
+
+
+FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "allow-pub": ("allow_pub", text),
+    "token-file": ("token_file", text),
+    "jwt-key": ("jwt_key", text),
+    "jwt-algorithm": ("jwt_algorithm", text),
+    "jwt-audience": ("jwt_audience", text),
+    "jwt-issuer": ("jwt_issuer", text),
+    "allow-user": ("allow_user", text),
+}
+"""Option to the field of L{Access} that it sets, and how its text is read."""
+
+
+def prefix_bytes(value: str) -> tuple[str, int]:
+    """
+    Read a quota.
+
+    @raise SettingsError: it isn't one.
+    """
+    prefix, sign, amount = value.rpartition("=")
+    if not sign:
+        raise SettingsError(f"{value!r} is not like room/=10M")
+    return prefix, size(amount)
+
+
+LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "address-links": ("address_links", number),
+    "address-messages": ("address_messages", number),
+    "address-bytes": ("address_bytes", size),
+    "writer-puts": ("writer_puts", number),
+    "writer-bytes": ("writer_bytes", size),
+    "quota-user": ("user_bytes", size),
+}
+"""Option to the field of L{gunnet.limits.Limits} that it sets, as L{FIELDS}."""
+
+FLAGS = {"require-signed": "require_signed"}
+LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {"allow-origin": ("allow_origin", origin)}
+LISTS_OF_LIMITS = {"quota": prefix_bytes}
+"""Options that may be repeated, as L{FIELDS}."""
+
+
+def environment_name(option: str) -> str:
+    """The environment variable that says the same as C{option}."""
+    return "GUNNET_" + option.upper().replace("-", "_")
+
+
+def limits_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits that were said, by their names there."""
+    limits = {field: said[name] for name, (field, _) in LIMITS.items() if name in said}
+    if "quota" in said:
+        limits["prefix_bytes"] = tuple(dict(said["quota"]).items())
+    return limits
+
+
+def access_of(said: Mapping[str, Any]) -> Access:
+    """
+    What comes of all that was said.
+
+    @param said: option name to value, of the right type.
+    @raise gunnet.settings.SettingsError: one clear line on what is wrong.
+    """
+    fields = {field: said[name] for name, (field, _) in {**FIELDS, **LISTS}.items() if name in said}
+    return Access(**fields, **{field: said[name] for name, field in FLAGS.items() if name in said})

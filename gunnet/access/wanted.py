@@ -1,0 +1,65 @@
+"""
+Who may use a relay, as its operator wants it: plain data, checked, with nothing opened.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gunnet.settings_error import SettingsError
+
+JWT_ALGORITHMS = (
+    *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
+
+
+@dataclass(frozen=True)
+class Access:
+    """
+    Who may use a relay. By default everybody may, for everything.
+
+    @ivar require_signed: whether there is no public space: what nobody signs is refused.
+    @ivar allow_pub: a file of public keys; only they may write. L{None} for all.
+    @ivar allow_origin: where pages may be from that connect (C{https://app.example}); empty for anywhere.
+        What is no browser says nothing of that, and may connect.
+    @ivar token_file: a file of secrets, of which one must be shown to connect; L{None} if none need be. Of
+        this, C{jwt_key} and C{allow_user}, any one will do for those who connect.
+    @ivar jwt_key: a file with the key that JWTs are verified with.
+    @ivar jwt_algorithm: the one that they are signed with.
+    @ivar jwt_audience: whom they must be for.
+    @ivar jwt_issuer: whom they must be from.
+    @ivar allow_user: a file of public keys; who owns one is given a token.
+    @raise SettingsError: one clear line on what is wrong.
+    """
+
+    require_signed: bool = False
+    allow_pub: str | None = None
+    allow_origin: tuple[str, ...] = ()
+    token_file: str | None = None
+    jwt_key: str | None = None
+    jwt_algorithm: str = "HS256"
+    jwt_audience: str | None = None
+    jwt_issuer: str | None = None
+    allow_user: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, path in (
+            ("writers", self.allow_pub),
+            ("tokens", self.token_file),
+            ("users", self.allow_user),
+            ("the JWT key", self.jwt_key),
+        ):
+            if path is not None and not path.strip():
+                raise SettingsError(f"the file of {what} has no name")
+        for origin in self.allow_origin:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(f"origin {origin!r} is not like https://app.example, in small letters")
+        if self.jwt_algorithm not in JWT_ALGORITHMS:
+            raise SettingsError(
+                f"JWT algorithm {self.jwt_algorithm!r} is none of {', '.join(JWT_ALGORITHMS)}"
+            )
+        if self.jwt_key is None and (self.jwt_audience, self.jwt_issuer) != (None, None):
+            raise SettingsError("a JWT audience or issuer is of no use without a JWT key")

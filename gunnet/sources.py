@@ -1,0 +1,126 @@
+"""
+What the command line, the environment and the configuration file say, each read by itself.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gunnet import settings
+from gunnet.access import options as access
+
+Values = dict[str, Any]
+"""What one source says: option name to value, already of the right type."""
+
+_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast", "no-sync": "sync"}
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "port": settings.port,
+    "host": access.text,
+    "path": access.text,
+    "peers-from": access.text,
+    "gossip": access.text,
+    "max-peers": settings.number,
+    "data": access.text,
+    "max-message": settings.size,
+    "max-data": settings.size,
+    "gun-js": access.text,
+    "tls-key": access.text,
+    "tls-cert": access.text,
+    **{name: read for name, (_, read) in {**access.FIELDS, **access.LIMITS}.items()},
+}
+_LISTS: dict[str, Callable[[str], Any]] = {
+    "listen": str,
+    "peer": str,
+    "gossip-allow": str,
+    **{name: read for name, (_, read) in access.LISTS.items()},
+    **access.LISTS_OF_LIMITS,
+}
+_ENVIRONMENT = {
+    "PORT": "port",
+    "PEERS_FROM": "peers-from",
+    "HTTPS_KEY": "tls-key",
+    "HTTPS_CERT": "tls-cert",
+    **{access.environment_name(name): name for name in (*access.FIELDS, *access.LIMITS)},
+}
+_ENVIRONMENT_LISTS = {
+    "PEERS": "peer",
+    **{access.environment_name(name): name for name in (*access.LISTS, *access.LISTS_OF_LIMITS)},
+}
+_ENVIRONMENT_FLAGS = {"MULTICAST": "multicast", "AXE": "axe", "RAD": "store"}
+_ENVIRONMENT_FLAGS |= {access.environment_name(name): name for name in access.FLAGS}
+
+
+def from_options(options: Mapping[str, Any]) -> Values:
+    """The command line. @raise SettingsError: a mistake, with its option."""
+    said = {name: _typed(name, options[name], f"--{name}") for name in _TYPES if options[name] is not None}
+    said |= {name: _all_typed(name, options[name], f"--{name}") for name in _LISTS if options[name]}
+    said |= {name: True for name in access.FLAGS if options[name]}
+    return said | {name: False for flag, name in _FLAGS.items() if options[flag]}
+
+
+def from_environment(environment: Mapping[str, str]) -> Values:
+    """The environment. @raise SettingsError: a mistake, with its variable."""
+    said: Values = {}
+    for variable, name in _ENVIRONMENT.items():
+        if environment.get(variable):
+            said[name] = _typed(name, environment[variable], variable)
+    for variable, name in _ENVIRONMENT_FLAGS.items():
+        text = environment.get(variable, "").strip().lower()
+        if text:
+            if text not in ("true", "false", "1", "0"):
+                raise settings.SettingsError(f"{variable}: {text!r} is neither true nor false")
+            said[name] = text in ("true", "1")
+    for variable, name in _ENVIRONMENT_LISTS.items():
+        values = [value.strip() for value in environment.get(variable, "").split(",") if value.strip()]
+        if values:
+            said[name] = _all_typed(name, values, variable)
+    return said
+
+
+def from_file(path: str) -> Values:
+    """The configuration file. @raise SettingsError: a mistake, with its place."""
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file)
+    except OSError as e:
+        raise settings.SettingsError(f"--config {path}: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise settings.SettingsError(f"--config {path}: not TOML: {e}") from e
+    said: Values = {}
+    for name, value in found.items():
+        place = f"{path}: {name}"
+        flag = _FLAGS.get(name, name)
+        if flag in _FLAGS.values() or flag in access.FLAGS:
+            if not isinstance(value, bool):
+                raise settings.SettingsError(f"{place}: {value!r} is neither true nor false")
+            said[flag] = value if name == flag else not value
+        elif name in _LISTS:
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+                raise settings.SettingsError(f"{place}: neither text nor a list of texts")
+            said[name] = _all_typed(name, values, place)
+        elif name in _TYPES:
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise settings.SettingsError(f"{place}: {value!r} is neither text nor a whole number")
+            said[name] = _typed(name, str(value), place)
+        else:
+            raise settings.SettingsError(f"{path}: there is no option {name!r}")
+    return said
+
+
+def _all_typed(name: str, texts: Iterable[str], place: str) -> tuple[Any, ...]:
+    try:
+        return tuple(_LISTS[name](text) for text in texts)
+    except settings.SettingsError as e:
+        raise settings.SettingsError(f"{place}: {e}") from e
+
+
+def _typed(name: str, text: str, place: str) -> Any:
+    try:
+        return _TYPES[name](text)
+    except settings.SettingsError as e:
+        raise settings.SettingsError(f"{place}: {e}") from e
