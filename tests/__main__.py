@@ -1,9 +1,10 @@
 """
 C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
 
-  - C{unit}: all but the two below; nothing in it sleeps or needs the network.
+  - C{unit}: all but the three below; nothing in it sleeps or needs the network.
   - C{interop}: with the real gun.js, on Node.
   - C{crash}: relays that are killed.
+  - C{fuzz}: coverage-guided, for a minute or C{--seconds}: L{tests.fuzz.command}.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
 """
 
@@ -15,8 +16,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-APART = {"interop": ["-j2"], "crash": []}
-"""The suites with real relays, and what trial is to be told for each."""
+APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
+"""The suites that take long, and what trial is to be told for each."""
 
 
 def unit() -> list[str]:
@@ -42,6 +43,10 @@ def main(arguments: list[str]) -> int:
     suite, *options = arguments or ["--help"]
     if suite == "node":
         return node()
+    if suite == "fuzz":
+        return subprocess.call(
+            [sys.executable, "-m", "tests.fuzz.command", *options], cwd=os.path.dirname(HERE)
+        )
     if suite != "unit" and suite not in APART:
         print(__doc__)
         return 2

@@ -127,6 +127,13 @@ class Checks:
             verdicts = self.quotas.judge(cells, verdicts)
         return verdicts
 
+    def judge_again(self, peer: Peer, cell: PutCell, judged: Judged, now: float) -> None:
+        """Have a cell of C{peer} judged once more, since it could not stand at once when it was."""
+        if self.concern([cell]):
+            self.judge(peer, [cell], len(cell[3]), judged, now)
+        else:
+            judged([Judgement.ALLOWED], now)
+
     def _conclude(self, outcome: Outcome | Check) -> Verdict:
         assert not isinstance(outcome, Check)
         return self.firewall.conclude(outcome, self._read)

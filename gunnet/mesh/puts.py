@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import in_order, render, render_cells
@@ -20,6 +21,8 @@ from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.routes import Origin
 from gunnet.mesh.unacked import Name
+from gunnet.sea.firewall import Judgement
+from gunnet.sea.firewall import Verdict as Judged
 from gunnet.store.interface import StoreError
 from gunnet.wire.jstext import string
 
@@ -41,6 +44,8 @@ class Puts:
     Takes puts in, and answers them.
 
     @ivar on_taken: called with each value that becomes known: (soul, key, the one before, the new one).
+    @ivar judge_again: has the firewall judge a write whose state has come (L{gunnet.mesh.checks}); L{None}
+        if there is none.
     @ivar on_due: called when a write with a future state has become news.
     @ivar stuck: why the last commit failed, L{None} if it did not.
     """
@@ -57,6 +62,8 @@ class Puts:
         self._waiting: list[Origin] = []
         self.stuck: str | None = None
         self.on_taken: Callable[[str, str, Cell | None, Cell], None] | None = None
+        self.judge_again: Callable[[Peer, PutCell, Callable[[list[Judged], float], None], float], None] | None
+        self.judge_again = None
         self.on_due: Callable[[Origin, PutCell, float], None] | None = None
 
     @property
@@ -200,21 +207,36 @@ class Puts:
         """Take in the writes whose time has come."""
         while (due := self._deferred.pop_due(now)) is not None:
             cell, origin = due
-            try:
-                news, must_wait = self._merge([cell], origin, (), now)
-            except StoreError:
-                self._counters.count("store_reads_failed")
-                self._fail(origin, NOT_STORED)
-            except Exception:
-                self._fail(origin, NOT_STORED)
-                raise
+            if self.judge_again is None:
+                self._take_due(cell, origin, [Judgement.ALLOWED], now)
             else:
-                if news and self.on_due is not None:
-                    self.on_due(origin, cell, now)
-                if must_wait:
-                    self._waiting.append(origin)
-                else:
-                    self._finish_part(origin)
+                self.judge_again(origin.peer, cell, partial(self._take_due, cell, origin), now)
+
+    def _take_due(self, cell: PutCell, origin: Origin, verdicts: list[Judged], now: float) -> None:
+        """@param verdicts: the one on C{cell}: much may have become of its writer since it came."""
+        if verdicts[0] is not Judgement.ALLOWED:
+            if isinstance(verdicts[0], str):
+                self._counters.count("cells_refused")
+                self.refuse(origin, [verdicts[0]])
+            else:
+                self._counters.count("cells_expired")
+            self._finish_part(origin)
+            return
+        try:
+            news, must_wait = self._merge([cell], origin, (), now)
+        except StoreError:
+            self._counters.count("store_reads_failed")
+            self._fail(origin, NOT_STORED)
+        except Exception:
+            self._fail(origin, NOT_STORED)
+            raise
+        else:
+            if news and self.on_due is not None:
+                self.on_due(origin, cell, now)
+            if must_wait:
+                self._waiting.append(origin)
+            else:
+                self._finish_part(origin)
 
     def cut(self) -> Commit | None:
         """What is to be committed now; L{None} if there is nothing."""

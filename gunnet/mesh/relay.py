@@ -123,6 +123,7 @@ class Relay:
         self._puts.on_due = flood.due
         self.checks = Checks(rules, graph, limits, counters)
         self._puts.on_taken = self.checks.quotas.taken if self.checks.quotas.limited else None
+        self._puts.judge_again = self.checks.judge_again
         questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
         self._gets = Gets(
             graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe

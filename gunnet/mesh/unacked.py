@@ -170,7 +170,7 @@ class Unacked:
             self._slowest[peer] = slowest
             debt.pause_ms = min(max(RETRY_MS, 2 * slowest), RETRY_MS_MAX)
             self.size -= size_of(names)
-            new = () if refused else [name for name in names if name not in debt.recent]
+            new = [] if refused else [name for name in dict.fromkeys(names) if name not in debt.recent]
             debt.recent.update(dict.fromkeys(new))
             self.size += size_of(new)
             self._tidy(peer, debt)

@@ -275,6 +275,18 @@ class UnackedTests(SynchronousTestCase):
             self.talk.relay.retire(URL)
             self.assertEqual(0, self.talk.relay._unacked.size)
 
+    def test_one_id_twice(self) -> None:
+        """An id that is used again, with the same in it, is acknowledged once, and counted once."""
+        for gunnet in (True, False):
+            self.begin(axe=False, gunnet=gunnet)
+            for value in range(2):
+                self.a.say(put("again", "s", {"x": value}, self.talk.now))
+                self.talk.advance(20_000)
+            self.up.say({"#": "ack", "@": "again", "ok": True})
+            self.up.close()
+            self.talk.relay.retire(URL)
+            self.assertEqual(0, self.talk.relay._unacked.size)
+
     def test_unacked_bytes(self) -> None:
         """Beyond the bound a relay is compared with as a whole instead."""
         self.begin(limits=Limits(unacked_bytes=10_000))

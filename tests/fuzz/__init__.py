@@ -1,0 +1,3 @@
+"""
+Coverage-guided fuzzing of all that a relay hears: C{python -m tests fuzz}.
+"""
