@@ -20,11 +20,12 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     C{keys}, C{pairs}.
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
     C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
-    cut off), C{put_messages}, C{checks} (whether they may stand), C{writers} (and not too fast, by
-    C{buckets}), C{quotas} (how much there may be), C{puts}, C{gets}, C{questions} (asking others),
-    C{interest} (what the relays above are to keep us up to date about), C{unanswered}, C{wanted} (whether a
-    client wants what relays want of one another), C{forward} (acks and answers on their way back), C{routes}
-    (what is kept for that), C{gossip} and C{urls} (relays that others tell of), C{relay} (the front door).
+    cut off), C{put_messages}, C{checks} (whether they may stand), C{asks} (what the operator says),
+    C{writers} (and not too fast, by C{buckets}), C{quotas} (how much there may be), C{puts}, C{gets},
+    C{questions} (asking others), C{interest} (what the relays above are to keep us up to date about),
+    C{unanswered}, C{wanted} (whether a client wants what relays want of one another), C{forward} (acks and
+    answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls} (relays that others
+    tell of), C{relay} (the front door).
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 
@@ -36,7 +37,8 @@ The shell carries it out, on Twisted:
     reads beside a relay.
   - L{gunnet.web}: what is seen over plain HTTP.
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
-    secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them), C{gate} (all of it).
+    secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
+    C{rules} and C{program} (the operator's own), C{gate} (all of it).
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings} (from L{gunnet.sources}), L{gunnet.service}: what a relay is told, and its parts.

@@ -109,6 +109,9 @@ class Limits:
     @ivar user_bytes: what one user may keep in the graph (L{gunnet.mesh.quotas}); 0 for any amount.
     @ivar prefix_bytes: (what souls begin with, what may be kept in these), each once.
     @ivar users: users for whom that is counted by themselves; more of them share counters.
+    @ivar asks: puts about which the operator's rule is asked at once; others wait for that.
+    @ivar rule_bytes: what a program that is asked has not answered, in time or not; beyond, it is taken for
+        stuck and started anew.
     @ivar late_acks: acks of others held back until the relay's own commit, per put.
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
@@ -195,6 +198,8 @@ class Limits:
     user_bytes: int = 0
     prefix_bytes: tuple[tuple[str, int], ...] = ()
     users: int = 100_000
+    asks: int = 1_000
+    rule_bytes: int = 64 * MIB
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000

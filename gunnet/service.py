@@ -66,7 +66,7 @@ class RelayService(MultiService):
         """
         settings, reactor, random = self.settings, self._reactor, self._random
         super().startService()
-        self.gate = Gate(settings.access, reactor, random.randbytes)
+        self.gate = Gate(settings.access, settings.limits, reactor, random.randbytes)
         self.store = open_store(settings)
         self.writer = StoreWriter(self.store, reactor)
         allowed = AllowRule(settings.gossip_allow)
@@ -80,9 +80,9 @@ class RelayService(MultiService):
             allowed=allowed,
             rules=self.gate.rules,
         )
-        self.gate.guard(relay.checks.firewall)
         self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
+        self.gate.guard(self.mesh)
         self.links = Links()
         site = RelaySite(self._root(), reactor)
         self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
@@ -94,7 +94,7 @@ class RelayService(MultiService):
         try:
             for url in settings.peers:
                 self.dialers.configure(url)
-            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from, *self.gate.files):
+            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from, *self.gate.services):
                 part.setServiceParent(self)
         except BaseException:
             self.stopService()
@@ -144,10 +144,12 @@ class RelayService(MultiService):
         """
         Service.stopService(self)
         done = _all(
-            maybeDeferred(part.stopService) for part in (*self.listeners, *self.peers_from, *self.gate.files)
+            maybeDeferred(part.stopService)
+            for part in (*self.listeners, *self.peers_from, *self.gate.services)
         )
         done.addCallback(self._drain)
         done.addCallback(self._leave)
+        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.gate.services))
         done.addCallback(lambda _: self.verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))

@@ -104,7 +104,7 @@ def from_file(path: str) -> Values:
                 raise settings.SettingsError(f"{place}: neither text nor a list of texts")
             said[name] = _all_typed(name, values, place)
         elif name in _TYPES:
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
                 raise settings.SettingsError(f"{place}: {value!r} is neither text nor a whole number")
             said[name] = _typed(name, str(value), place)
         else:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from gunnet.mesh.asks import ACCEPT, Answer, Ask
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.puts import Commit
 from gunnet.mesh.relay import Relay
@@ -47,6 +48,13 @@ class InlineVerifier:
         return succeed([verify(check) for check in checks])
 
 
+class Asked(Protocol):
+    """The operator's own rule: L{gunnet.access.rules}."""
+
+    def ask(self, ask: Ask) -> Deferred[Answer]:
+        """May that stand? Never fails, and has an end."""
+
+
 class Dialling(Protocol):
     """Keeps links to other relays: L{gunnet.transport.dialers.Dialers}."""
 
@@ -75,6 +83,7 @@ class MeshService(Service):
     @ivar relay: the core.
     @ivar dialling: who links to the relays that the core wants to be linked to; L{None}, as at first, for
         nobody. May be set.
+    @ivar rule: the operator's own, which is asked if the core says so (C{checks.asking}). May be set.
     """
 
     name = "mesh"
@@ -89,6 +98,7 @@ class MeshService(Service):
         self.relay = relay
         self._verifier = verifier or InlineVerifier()
         self.dialling: Dialling | None = None
+        self.rule: Asked | None = None
         self._writer = writer
         self._reactor = reactor
         self._next: IDelayedCall | None = None
@@ -216,6 +226,7 @@ class MeshService(Service):
         if turn.commit is not None:
             self._begin(turn.commit)
         self._verify(turn.checks)
+        self._ask(turn.asks)
         self._move(turn)
         if self.dialling is not None:
             for each in turn.hang_up:
@@ -280,6 +291,16 @@ class MeshService(Service):
 
     def _checked(self, outcomes: list[Outcome]) -> None:
         self.relay.checks.settle(outcomes)
+        self._soon()
+
+    def _ask(self, asks: list[Ask]) -> None:
+        for ask in asks:
+            asked = succeed(ACCEPT) if self.rule is None else maybeDeferred(self.rule.ask, ask)
+            asked.addCallback(self._answered, ask.number)
+            asked.addErrback(self._unsettled, "after asking the operator's rule")
+
+    def _answered(self, answer: Answer, number: int) -> None:
+        self.relay.checks.answered(number, answer)
         self._soon()
 
     def stopService(self) -> Deferred[None]:

@@ -8,3 +8,4 @@ Who may connect is said by origins (``--allow-origin``) and tokens: secrets (``-
 challenge (``--allow-user``). A stock gun.js client connects with ``Gun(['https://relay.example/gun?token=…'])``.
 Links, messages and bytes of one address (``--address-…``), and signed puts of one key (``--writer-…``), can be limited.
 What a user, or all that begins alike, may keep can be limited (``--quota-user``, ``--quota``); ``gunnet top`` lists the users that keep most.
+An operator's own rule is asked about each put before it is stored or relayed: a Python callable (``--rule``) or any program that reads and writes lines of JSON (``--rule-program``).

@@ -27,6 +27,8 @@ TESTS: dict[str, tuple[str, str]] = {
     "user_bytes": ("user_bytes_refused", "tests.mesh.test_quotas.UserTests.test_user_bytes"),
     "prefix_bytes": ("prefix_bytes_refused", "tests.mesh.test_quotas.PrefixTests.test_prefix_bytes"),
     "users": ("users_exceeded", "tests.mesh.test_quotas.UsageTests.test_users"),
+    "asks": ("asks_exceeded", "tests.mesh.test_asks.RuleTests.test_asks_counted"),
+    "rule_bytes": ("rule_bytes_exceeded", "tests.access.test_rules.ProgramTests.test_rule_bytes"),
     "writer_puts": ("writer_puts_refused", WRITERS + "test_writer_puts"),
     "writer_bytes": ("writer_bytes_refused", WRITERS + "test_writer_bytes"),
     "writers": ("writers_evicted", WRITERS + "test_writers"),

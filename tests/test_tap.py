@@ -122,6 +122,11 @@ class OptionsTests(TapCase):
         self.assertEqual((limits.user_bytes, limits.prefix_bytes), (1 << 20, (("a=b", 2048), ("", 1 << 30))))
         self.assertEqual(self.settings(config='quota = "a=1"').limits.prefix_bytes, (("a", 1),))
         self.assertIn("--quota", self.refused("--quota", "room"))
+        access = self.settings("--rule", "m:f", "--rule-deadline", "0.25", "--rule-fail", "open").access
+        self.assertEqual((access.rule, access.rule_deadline, access.rule_fail), ("m:f", 0.25, "open"))
+        access = self.settings(config='rule-program = "a b"\nrule-deadline = 1.5').access
+        self.assertEqual((access.rule_program, access.rule_deadline), ("a b", 1.5))
+        self.assertIn("--rule-deadline", self.refused("--rule-deadline", "soon"))
         self.assertIn("--allow-pub", self.refused("--allow-pub", ""))
         self.assertIn("neither true nor false", self.refused(config="require-signed = 1"))
 

@@ -101,7 +101,6 @@ class WatchedFile(Service, Generic[T]):
         @param changed: called with what was read each time after the first.
         @raise SettingsError: it can't be read now.
         """
-        self.setName(f"file:{path}")
         self._path = path
         self._read = read
         self._changed = changed

@@ -4,18 +4,26 @@ All that says who may use one relay, put together from what its operator wants.
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 
 from gunnet.access.door import Door, Way
 from gunnet.access.files import WatchedFile, read_pubs
+from gunnet.access.program import ProgramRule
+from gunnet.access.rules import CallableRule, Rule, load_rule
 from gunnet.access.users import UserTokens, secret_in
 from gunnet.access.wanted import Access
 from gunnet.counters import Counters
+from gunnet.limits import Limits
 from gunnet.sea.firewall import Firewall, Rules
+from gunnet.settings_error import SettingsError
+from gunnet.turns import MeshService
 
 T = TypeVar("T")
 
@@ -26,10 +34,13 @@ class Gate:
 
     @ivar files: the files that are looked at again and again, as services.
     @ivar rules: what may be written, at first.
+    @ivar rule: the operator's own; L{None} if there is none.
     @ivar users: gives tokens to those who own a key; L{None} if nobody is.
     """
 
-    def __init__(self, access: Access, reactor: IReactorTime, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, access: Access, limits: Limits, reactor: IReactorTime, random_bytes: Callable[[int], bytes]
+    ) -> None:
         """
         Read the files.
 
@@ -43,6 +54,7 @@ class Gate:
         self._ways = self._tokens() if access.token_file or access.jwt_key else []
         self.users: UserTokens | None = None
         self._allowed_users = None if access.allow_user is None else self._watch(access.allow_user, read_pubs)
+        self.rule = self._rule(limits)
         writers = None
         if access.allow_pub is not None:
             writers = self._watch(access.allow_pub, read_pubs, self._set_writers)()
@@ -55,9 +67,30 @@ class Gate:
         self.files.append(file)
         return lambda: file.found
 
-    def guard(self, firewall: Firewall) -> None:
-        """Tell C{firewall} what changes."""
-        self._firewall = firewall
+    def _rule(self, limits: Limits) -> Rule | None:
+        access, reactor = self._access, self._reactor
+        deadline, fails_open = access.rule_deadline, access.rule_fail == "open"
+        if access.rule is not None:
+            return CallableRule(load_rule(access.rule), reactor, deadline, fails_open=fails_open)
+        if access.rule_program is None:
+            return None
+        command = shlex.split(access.rule_program)
+        if shutil.which(command[0]) is None:
+            raise SettingsError(f"program of the rule: there is no {command[0]!r} that can be run")
+        return ProgramRule(command, reactor, deadline, limits, fails_open=fails_open)
+
+    @property
+    def services(self) -> list[Service]:
+        """What runs beside the relay."""
+        return [*self.files, *([self.rule] if isinstance(self.rule, ProgramRule) else [])]
+
+    def guard(self, mesh: MeshService) -> None:
+        """Stand before C{mesh}."""
+        self._firewall = mesh.relay.checks.firewall
+        if self.rule is not None:
+            self.rule.counters = mesh.relay.counters
+            mesh.rule = self.rule
+            mesh.relay.checks.asking = True
 
     def _set_writers(self, writers: frozenset[str]) -> None:
         if self._firewall is not None:

@@ -4,6 +4,7 @@ The options that say who may use a relay.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,10 @@ class AccessOptions(Options):
         ["writer-puts", None, None, "Most signed puts of one key per second [default: any number]"],
         ["writer-bytes", None, None, "Most bytes in these per second [default: any number]"],
         ["quota-user", None, None, "Most bytes that one user may keep here [default: any number]"],
+        ["rule", None, None, "Python callable, module:callable, that is asked about each put"],
+        ["rule-program", None, None, "Command of a program that is, in lines of JSON"],
+        ["rule-deadline", None, None, f"Seconds it may take [default: {Access().rule_deadline:g}]"],
+        ["rule-fail", None, None, f"If it does not answer: open, closed [default: {Access().rule_fail}]"],
         ["allow-user", None, None, "File of public keys: who proves to own one is given a token"],
     ]
     optFlags = [
@@ -56,6 +61,17 @@ def text(value: str) -> str:
     return value
 
 
+def seconds(value: str) -> float:
+    """
+    Read a time.
+
+    @raise SettingsError: it is none.
+    """
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value, re.ASCII):
+        raise SettingsError(f"{value!r} is not a number of seconds, like 0.5")
+    return float(value)
+
+
 def origin(value: str) -> str:
     """An origin as browsers write it."""
     return value.lower().removesuffix("/")
@@ -69,6 +85,10 @@ FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "jwt-audience": ("jwt_audience", text),
     "jwt-issuer": ("jwt_issuer", text),
     "allow-user": ("allow_user", text),
+    "rule": ("rule", text),
+    "rule-program": ("rule_program", text),
+    "rule-deadline": ("rule_deadline", seconds),
+    "rule-fail": ("rule_fail", text),
 }
 """Option to the field of L{Access} that it sets, and how its text is read."""
 

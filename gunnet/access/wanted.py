@@ -5,7 +5,9 @@ Who may use a relay, as its operator wants it: plain data, checked, with nothing
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
+from typing import Literal
 
 from gunnet.settings_error import SettingsError
 
@@ -32,6 +34,10 @@ class Access:
     @ivar jwt_audience: whom they must be for.
     @ivar jwt_issuer: whom they must be from.
     @ivar allow_user: a file of public keys; who owns one is given a token.
+    @ivar rule: a Python callable that is asked about each put, as C{module:callable}.
+    @ivar rule_program: the command line of a program that is.
+    @ivar rule_deadline: seconds that either may take.
+    @ivar rule_fail: what holds when it does not answer: C{open}, all may stand; C{closed}, nothing.
     @raise SettingsError: one clear line on what is wrong.
     """
 
@@ -44,6 +50,10 @@ class Access:
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
     allow_user: str | None = None
+    rule: str | None = None
+    rule_program: str | None = None
+    rule_deadline: float = 1.0
+    rule_fail: Literal["open", "closed"] = "closed"
 
     def __post_init__(self) -> None:
         for what, path in (
@@ -63,3 +73,19 @@ class Access:
             )
         if self.jwt_key is None and (self.jwt_audience, self.jwt_issuer) != (None, None):
             raise SettingsError("a JWT audience or issuer is of no use without a JWT key")
+        self._check_rule()
+
+    def _check_rule(self) -> None:
+        if self.rule is not None and self.rule_program is not None:
+            raise SettingsError("a rule is a callable or a program, not both")
+        if self.rule_program is not None:
+            try:
+                words = shlex.split(self.rule_program)
+            except ValueError as e:
+                raise SettingsError(f"program of the rule {self.rule_program!r}: {e}") from e
+            if not words:
+                raise SettingsError("the program of the rule has no name")
+        if not 0.001 <= self.rule_deadline <= 60:
+            raise SettingsError(f"a deadline of {self.rule_deadline} s: between 0.001 and 60 is possible")
+        if self.rule_fail not in ("open", "closed"):
+            raise SettingsError(f"a rule fails open or closed, not {self.rule_fail!r}")

@@ -2,8 +2,8 @@
 Puts that wait for the firewall (L{gunnet.sea.firewall}).
 
 Most need not wait. Those with signatures do: these are handed out in batches, one at a time, and verified
-elsewhere. Then the puts are taken in in the order in which they were heard, so that of one soul nothing
-overtakes anything.
+elsewhere. If the operator has a rule, it is asked next, about what is allowed so far. Then the puts are taken
+in in the order in which they were heard, so that of one soul nothing overtakes anything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gunnet.counters import Counters
 from gunnet.graph.merge import Graph
 from gunnet.graph.node import PutCell
 from gunnet.limits import Limits
+from gunnet.mesh.asks import Answer, Ask
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.quotas import Quotas
 from gunnet.mesh.writers import Writers
@@ -35,15 +36,18 @@ class _Put:
     A put that waits.
 
     @ivar outcomes: of each cell, or the L{Check} that it waits for.
-    @ivar waiting: how many of them are still to come.
+    @ivar waiting: how many of them are still to come, or 1 while the operator's rule is asked.
+    @ivar answer: what that said.
     """
 
     peer: Peer
+    message: str
     cells: list[PutCell]
     outcomes: list[Outcome | Check]
     waiting: int
     size: int
     judged: Judged
+    answer: Answer | None = None
 
 
 class Checks:
@@ -53,6 +57,7 @@ class Checks:
     @ivar firewall: says what may stand; its rules may be set at any time.
     @ivar writers: says what comes too fast.
     @ivar quotas: says what there is no room for.
+    @ivar asking: whether the operator has a rule to be asked. May be set.
     """
 
     def __init__(self, rules: Rules, graph: Graph, limits: Limits, counters: Counters) -> None:
@@ -66,6 +71,10 @@ class Checks:
         self._souls: Counter[str] = Counter()
         self._handed_out: list[tuple[_Put, int]] | None = None
         self._next: deque[tuple[_Put, int]] = deque()
+        self._to_ask: deque[_Put] = deque()
+        self._asked: dict[int, _Put] = {}
+        self._last_ask = 0
+        self.asking = False
         self.size = 0
 
     def __len__(self) -> int:
@@ -79,7 +88,7 @@ class Checks:
 
     def concern(self, cells: list[PutCell]) -> bool:
         """Whether any of C{cells} is to be judged, or has to wait for what is being judged in its soul."""
-        if self.quotas.limited:
+        if self.quotas.limited or self.asking:
             return True
         soul = None
         for cell in cells:
@@ -89,10 +98,13 @@ class Checks:
                     return True
         return False
 
-    def judge(self, peer: Peer, cells: list[PutCell], size: int, judged: Judged, now: float) -> None:
+    def judge(
+        self, peer: Peer, message: str, cells: list[PutCell], size: int, judged: Judged, now: float
+    ) -> None:
         """
         Have a put judged, at once if that can be.
 
+        @param message: its id.
         @param size: of the put, bytes.
         @param judged: called once, now or later.
         """
@@ -107,32 +119,68 @@ class Checks:
             outcome = firewall.judge(cell, now) if concerns else Judgement.ALLOWED
             waiting += isinstance(outcome, Check)
             outcomes.append(outcome)
-        if not waiting and not any(cell[0] in self._souls for cell in cells):
-            judged(self._verdicts(peer, cells, outcomes, now), now)
+        put = _Put(peer, message, cells, outcomes, waiting, size, judged)
+        if not waiting:
+            self._have_asked(put)
+        if not put.waiting and not any(cell[0] in self._souls for cell in cells):
+            judged(self._verdicts(put, now), now)
             return
-        put = _Put(peer, cells, outcomes, waiting, size, judged)
         self._puts.append(put)
         self._souls.update({cell[0] for cell in cells})
         self._next.extend((put, at) for at, outcome in enumerate(outcomes) if isinstance(outcome, Check))
         peer.unchecked += len(cells)
         self.size += size
 
-    def _verdicts(
-        self, peer: Peer, cells: list[PutCell], outcomes: Sequence[Outcome | Check], now: float
-    ) -> list[Verdict]:
-        verdicts = [self._conclude(outcome) for outcome in outcomes]
-        if self.writers.limited and peer.url is None:  # relays that are dialled pass on what others wrote
-            verdicts = self.writers.judge(cells, verdicts, now)
+    def _verdicts(self, put: _Put, now: float) -> list[Verdict]:
+        verdicts = [self._conclude(outcome) for outcome in put.outcomes]
+        if put.answer is not None and put.answer.action != "accept":
+            said = Judgement.DROPPED if put.answer.action == "drop" else put.answer.err
+            verdicts = [said if verdict is Judgement.ALLOWED else verdict for verdict in verdicts]
+        if self.writers.limited and put.peer.url is None:  # relays that are dialled pass on what others wrote
+            verdicts = self.writers.judge(put.cells, verdicts, now)
         if self.quotas.limited:
-            verdicts = self.quotas.judge(cells, verdicts)
+            verdicts = self.quotas.judge(put.cells, verdicts)
         return verdicts
 
     def judge_again(self, peer: Peer, cell: PutCell, judged: Judged, now: float) -> None:
         """Have a cell of C{peer} judged once more, since it could not stand at once when it was."""
         if self.concern([cell]):
-            self.judge(peer, [cell], len(cell[3]), judged, now)
+            self.judge(peer, "", [cell], len(cell[3]), judged, now)
         else:
             judged([Judgement.ALLOWED], now)
+
+    def _have_asked(self, put: _Put) -> None:
+        """Ask about what there is left of a put whose signatures are verified, if anything is."""
+        if self.asking and self._allowed(put):
+            put.waiting = 1
+            self._to_ask.append(put)
+
+    def _allowed(self, put: _Put) -> tuple[PutCell, ...]:
+        return tuple(
+            cell
+            for cell, outcome in zip(put.cells, put.outcomes, strict=True)
+            if self._conclude(outcome) is Judgement.ALLOWED
+        )
+
+    def cut_asks(self) -> list[Ask]:
+        """What the operator's rule is to be asked now."""
+        asks = []
+        while self._to_ask and len(self._asked) < self._limits.asks:
+            put = self._to_ask.popleft()
+            self._last_ask += 1
+            self._asked[self._last_ask] = put
+            link = put.peer.link
+            name = put.peer.name if link is None else link.name
+            asks.append(Ask(self._last_ask, put.message, name, self._allowed(put)))
+        if self._to_ask and asks:
+            self._counters.count("asks_exceeded")
+        return asks
+
+    def answered(self, number: int, answer: Answer) -> None:
+        """The operator's rule has answered: C{number} says which of L{cut_asks}."""
+        put = self._asked.pop(number)
+        put.answer = answer
+        put.waiting = 0
 
     def _conclude(self, outcome: Outcome | Check) -> Verdict:
         assert not isinstance(outcome, Check)
@@ -171,6 +219,8 @@ class Checks:
             self._counters.count("verifications_done")
             put.outcomes[at] = outcome
             put.waiting -= 1
+            if not put.waiting:
+                self._have_asked(put)
 
     @property
     def is_ready(self) -> bool:
@@ -201,4 +251,4 @@ class Checks:
             self._souls[soul] -= 1
             if not self._souls[soul]:
                 del self._souls[soul]
-        put.judged(self._verdicts(put.peer, put.cells, put.outcomes, now), now)
+        put.judged(self._verdicts(put, now), now)

@@ -75,7 +75,12 @@ class PutMessages:
             self._take(origin, message, text, digest, cells, put, now)
         elif self._checks.has_room:
             self._checks.judge(
-                peer, cells, len(put), partial(self._judged, origin, message, text, digest, cells, put), now
+                peer,
+                message_id,
+                cells,
+                len(put),
+                partial(self._judged, origin, message, text, digest, cells, put),
+                now,
             )
         else:
             self._counters.count("unchecked_bytes_refused")
@@ -102,8 +107,11 @@ class PutMessages:
             if errors:
                 self._counters.count("cells_refused", len(errors))
                 self._puts.refuse(origin, list(dict.fromkeys(errors)))
-                if not allowed:
-                    return
+            if Judgement.DROPPED in verdicts:
+                self._counters.count("puts_dropped")
+                self._puts.refuse(origin, [])
+            if origin.refused and not allowed:
+                return
             put = render_cells(allowed)
             message.put, digest = msgspec.Raw(put), None
             text = rewrite(text, {"put": put}, without=("##",))

@@ -341,16 +341,15 @@ class Relay:
         if not self._committing:
             commit = self._puts.cut()
             self._committing = commit is not None
-        checks = self.checks.cut()
+        checks, asks = self.checks.cut(), self.checks.cut_asks()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
         frames = self._peers.frames(now)
         drops, self._peers.drops = self._peers.drops, []
         hold, self._inboxes.hold = self._inboxes.hold, []
         release, self._inboxes.release = self._inboxes.release, []
         hang_up, dial, busy = self._relay_links.take_dials()
-        return Turn(
-            commit, checks, faults, frames, drops, hold, release, hang_up, dial, busy, self._again_at(now)
-        )
+        again_at = self._again_at(now)
+        return Turn(commit, checks, asks, faults, frames, drops, hold, release, hang_up, dial, busy, again_at)
 
     def _again_at(self, now: float) -> float | None:
         if self.checks.is_ready or self.waiting():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gunnet.mesh.asks import Ask
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Drop
 from gunnet.mesh.puts import Commit
@@ -34,6 +35,8 @@ class Turn:
     @ivar commit: to be made durable; L{gunnet.mesh.relay.Relay.settled} is to be called when it has ended.
     @ivar checks: to be verified (L{gunnet.sea.firewall.verify});
         L{gunnet.mesh.checks.Checks.settle} is to be called with what comes of them.
+    @ivar asks: what the operator's rule is to be asked; L{gunnet.mesh.checks.Checks.answered} is to be called
+        with what it says.
     @ivar faults: of ours, with messages of these peers; to be logged, and their links closed.
     @ivar frames: to be written, per link.
     @ivar drops: links to be closed.
@@ -48,6 +51,7 @@ class Turn:
 
     commit: Commit | None
     checks: list[Check]
+    asks: list[Ask]
     faults: list[tuple[Peer, Exception]]
     frames: list[tuple[Link, list[bytes]]]
     drops: list[Drop]

@@ -46,10 +46,12 @@ class Judgement(Enum):
 
     @cvar ALLOWED: it may stand.
     @cvar EXPIRED: it is too old for its soul, and left out.
+    @cvar DROPPED: the operator does not want it, nor its sender to know.
     """
 
     ALLOWED = "allowed"
     EXPIRED = "expired"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,20 @@ class AllowPubTests(WriterCase):
         self.turns(LOOK_AGAIN_SECONDS * 1.5)
         self.assertEqual(NOT_A_WRITER, self.put("2", signed(ALICE)))
 
+    def test_one_file_for_all(self) -> None:
+        """The same file may say who writes and who connects."""
+        path = self.keys(ALICE)
+        relay = self.relay(access=Access(allow_pub=path, allow_user=path, token_file=self.secrets()))
+        relay.startService()
+        self.assertEqual(3, len(relay.gate.files))
+        self.stop(relay)
+
+    def secrets(self) -> str:
+        path = self.mktemp()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("correct horse battery staple\n")
+        return path
+
     def test_mistake(self) -> None:
         """A file with a mistake in it keeps the relay from starting."""
         path = self.mktemp()

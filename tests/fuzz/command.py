@@ -24,6 +24,7 @@ FOUND = ROOT / "_fuzz"
 INPUT_BYTES = 8_192
 SLOW_SECONDS = 60
 _STRUCTURED = 0.6
+_NOISE = re.compile(r"#\d+\s+(NEW|REDUCE|RELOAD)|INFO: Instrumenting ")
 
 
 def has_atheris() -> bool:
@@ -64,7 +65,7 @@ def fuzz(seconds: int, seed: int, keep: str | None = None) -> tuple[int, str]:
         ) as process:
             assert process.stderr is not None
             for line in process.stderr:
-                if re.match(r"#\d+\s+(NEW|REDUCE|RELOAD)|\tNEW_", line) is None:
+                if _NOISE.match(line) is None:
                     print(line, end="", flush=True)
                 lines = [*lines[-60:], line]
     return process.returncode, "".join(lines)

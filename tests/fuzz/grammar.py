@@ -182,10 +182,12 @@ class Grammar:
     Makes messages.
 
     @ivar ids: of messages that were said lately.
+    @ivar stood: cells that were accepted lately.
     @ivar told: the last messages of the relay.
     """
 
     def __init__(self) -> None:
+        self.stood: list[tuple[str, str, float, bytes]] = []
         self.told: list[dict[str, Any]] = []
         self.ids: list[str] = [f"m{number}" for number in range(8)]
 
@@ -222,6 +224,15 @@ class Grammar:
             states.popitem()
         meta: Any = {"#": soul if not choices.one_in(30) else choices.of(SOULS), ">": states}
         return {"_": meta, **values} if not choices.one_in(40) else choices.of(ODD)
+
+    def again(self, choices: Choices) -> Any:
+        """What stood some time ago, perhaps at another place or time."""
+        soul, key, state, value = choices.of(self.stood)
+        how = choices.below(4)
+        state += choices.of(OFFSETS) if how == 1 else 0
+        soul = choices.of(SOULS) if how == 2 else soul
+        key = choices.of(KEYS) if how == 3 else key
+        return {soul: {"_": {"#": soul, ">": {key: state}}, key: json.loads(value)}}
 
     def get(self, choices: Choices) -> Any:
         """A question."""
@@ -264,7 +275,9 @@ class Grammar:
         """A message of any kind."""
         said: dict[str, Any] = {"#": f"m{choices.below(200)}"}
         kind = choices.below(10)
-        if kind < 5:
+        if kind == 4 and self.stood:
+            said["put"] = self.again(choices)
+        elif kind < 5:
             said["put"] = {
                 soul: self.node(choices, soul, now)
                 for soul in [choices.of(SOULS) for _ in range(1 + choices.below(2))]

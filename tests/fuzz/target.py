@@ -68,7 +68,7 @@ class World:
         choices = Choices(head)
         self.limits = NARROW if choices.one_in(2) else Limits()
         self.talk = Conversation(axe=not choices.one_in(2), limits=self.limits)
-        firewall = self.talk.relay._checks._firewall
+        firewall = self.talk.relay.checks._firewall
         firewall.rules = self.rules = choices.of(RULES)
         self.grammar = Grammar()
         self.clients: list[Client | None] = [None] * 4
@@ -183,6 +183,8 @@ class World:
     ) -> None:
         """A cell that is new. @param seen: the graph with it."""
         state, value = cell
+        self.grammar.stood.append((soul, key, state, value))
+        del self.grammar.stood[:-8]
         fault = fault_of(soul, key, state, value, signed_only=self.rules.signed_only)
         if fault is not None:
             raise Wrong(f"{fault}: {soul!r} {key!r} {cell}")
@@ -219,7 +221,7 @@ class World:
     def look_at_bounds(self) -> None:
         """No table is longer than it may be, and none has less than nothing."""
         relay, limits = self.talk.relay, self.limits
-        checks = relay._checks
+        checks = relay.checks
         for name, is_now, most in (
             ("ids", len(relay._dup), limits.dup_ids + 3),
             ("subscriptions", len(relay._subscriptions), limits.subscriptions),
@@ -255,7 +257,7 @@ class World:
         left = {
             name: health[name] for name in names if health[name] and (name, health[name]) != ("deferred", 0)
         }
-        if left or talk.counters["faults"] or talk.relay._checks.size or talk.relay._checks._souls:
+        if left or talk.counters["faults"] or talk.relay.checks.size or talk.relay.checks._souls:
             raise Wrong(f"left: {left}, faults {talk.counters['faults']}")
 
 

@@ -99,7 +99,7 @@ class Stage:
             "unchecked_puts",
         )
         left = {name: health[name] for name in names if health[name]}
-        checks = self.talk.relay._checks
+        checks = self.talk.relay.checks
         left |= {name: value for name, value in (("checks", checks.size), ("souls", checks._souls)) if value}
         left |= {"faults": self.talk.counters["faults"]} if self.talk.counters["faults"] else {}
         return left

@@ -4,8 +4,11 @@ Who may use a relay: the real gun.js at the door of relays that not everybody ma
 
 from __future__ import annotations
 
+import sys
+
 from gunnet import sea
-from tests.interop.clients import Client, Page
+from tests.interop import node
+from tests.interop.clients import MISSING, Client, Page
 from tests.interop.relays import Relay
 from tests.interop.scenario import Scenarios, all_ok
 
@@ -13,7 +16,7 @@ SECRET = "correct-horse-battery-staple"
 
 
 class Access(Scenarios):
-    """Relays of which each lets in others."""
+    """Relays that not everybody may use."""
 
     newest_only = True
     names_relays = True
@@ -44,6 +47,73 @@ class Access(Scenarios):
         await client.linked()
         return client
 
+
+class FourWays(Access):
+    """The four ways to run a relay in C{docs/access.md}, with the options that it names."""
+
+    async def outcomes(self, relay: Relay, token: str = "") -> tuple[bool, bool, bool, bool]:
+        """
+        @return: whether the relay lets in: a stranger; and then what it takes of whoever is in: something in
+            the public space, something signed by Eve, and something signed by Alice.
+        """
+        page = await self.page()
+        stranger = await page.client(relay.url)
+        await stranger.links.until(lambda: any(state != "dial" for state, _ in stranger.links.events))
+        let_in = stranger.opened() > 0
+        url = f"{relay.url}?token={token}" if token else relay.url
+        taken = []
+        client = await self.inside(page, url)
+        taken.append((await client.get("room", "title").put("hello")).err is None)
+        for pair in (self.eve, self.alice):
+            client = await self.inside(page, url)
+            await client.do("login", pair=pair.as_dict())
+            taken.append((await client.user("name").put("me")).err is None)
+        return let_in, taken[0], taken[1], taken[2]
+
+    def setUp(self) -> None:
+        """Alice is on the list, and Eve is not."""
+        super().setUp()
+        self.alice, self.eve = sea.pair(), sea.pair()
+        self.users = self.file(self.alice.pub)
+
+    async def test_public(self) -> None:
+        """Everybody may do everything, in the name of themselves."""
+        relay = await self.guarded()
+        self.assertEqual((True, True, True, True), await self.outcomes(relay))
+
+    async def test_signed_only(self) -> None:
+        """There is no public space."""
+        relay = await self.guarded("--require-signed")
+        self.assertEqual((True, False, True, True), await self.outcomes(relay))
+
+    async def test_only_my_users(self) -> None:
+        """Only those on the list may write."""
+        relay = await self.guarded("--allow-pub", self.users)
+        self.assertEqual((True, False, False, True), await self.outcomes(relay))
+
+    async def test_private(self) -> None:
+        """And nobody else gets in; who has a token still writes only as one of them."""
+        relay = await self.guarded("--allow-user", self.users, "--allow-pub", self.users)
+        page = await self.page()
+        self.assertIsNone(await page.call("enter", url=relay.url, pair=self.eve.as_dict()))
+        token = await page.call("enter", url=relay.url, pair=self.alice.as_dict())
+        self.assertEqual((False, False, False, True), await self.outcomes(relay, token))
+
+    def test_options(self) -> None:
+        """The page names just these options."""
+        page = (node.CHECKOUT / "docs" / "access.md").read_text("utf-8")
+        for command in (
+            "`gunnet relay`",
+            "`gunnet relay --require-signed`",
+            "`gunnet relay --allow-pub users.txt`",
+            "`gunnet relay --allow-user users.txt --allow-pub users.txt`",
+        ):
+            self.assertIn(command, page)
+
+
+class Doors(Access):
+    """Ways to get in, and a rule behind them."""
+
     async def test_token(self) -> None:
         """gun.js keeps the query of a relay's address, also when it dials again."""
         relay = await self.guarded("--token-file", self.file(SECRET))
@@ -73,6 +143,28 @@ class Access(Scenarios):
         await client.release()
         await client.linked(2)
 
+    async def test_rule_program(self) -> None:
+        """A program decides what is stored and relayed; gun.js hears why not."""
+        program = self.file(
+            "import json, sys",
+            "for line in sys.stdin:",
+            "    put = json.loads(line)",
+            "    bad = any('spam' in str(cell['value']) for cell in put['put'])",
+            "    quiet = any('hush' in str(cell['value']) for cell in put['put'])",
+            "    action = 'reject' if bad else 'drop' if quiet else 'accept'",
+            "    said = {'id': put['id'], 'action': action, 'err': 'no spam here'}",
+            "    print(json.dumps(said), flush=True)",
+        )
+        relay = await self.guarded("--rule-program", f"{sys.executable} {program}", "--rule-deadline", "10")
+        alice, bob = await self.clients(relay, relay)
+        at_bob = await bob.get("room", "title").on()
+        self.assertEqual("no spam here", (await alice.get("room", "title").put("spam")).err)
+        await alice.get("room", "title").tell("hush")
+        await all_ok(alice.get("room", "title").put("hello"))
+        await at_bob.shows("hello")
+        self.assertEqual(["hello"], [seen.value for seen in at_bob.events if seen.value is not MISSING])
 
-globals().update(Access.test_cases())
-del Access
+
+for scenarios in (Doors, FourWays):
+    globals().update(scenarios.test_cases())
+del scenarios, Access, Doors, FourWays
