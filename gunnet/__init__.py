@@ -3,9 +3,9 @@ gunnet: a network node for GUN, the decentralised realtime graph.
 
 Data walks through these rooms in one direction and comes out the other side::
 
-    bytes -transport-> frames -wire-> messages -dup-> fresh -ham,graph-> changes
-    bytes <-transport- frames <-outbox,wire- deliveries <-axe--------------------+
-                                       disk <-store (commit)-> acks <------------+
+    bytes -transport-> frames -wire-> messages -dup-> fresh -sea-> allowed -ham,graph-> changes
+    bytes <-transport- frames <-outbox,wire- deliveries <-axe--------------------------------+
+                                       disk <-store (commit)-> acks <------------------------+
 
 The core decides. It reads no clock, throws no dice and opens nothing:
 
