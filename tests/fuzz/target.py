@@ -68,7 +68,7 @@ class World:
         choices = Choices(head)
         self.limits = NARROW if choices.one_in(2) else Limits()
         self.talk = Conversation(axe=not choices.one_in(2), limits=self.limits)
-        firewall = self.talk.relay.checks._firewall
+        firewall = self.talk.relay.checks.firewall
         firewall.rules = self.rules = choices.of(RULES)
         self.grammar = Grammar()
         self.clients: list[Client | None] = [None] * 4
@@ -226,7 +226,7 @@ class World:
             ("ids", len(relay._dup), limits.dup_ids + 3),
             ("subscriptions", len(relay._subscriptions), limits.subscriptions),
             ("deferred", relay._puts.deferred, limits.deferred_cells),
-            ("verified", len(checks._firewall), limits.verified),
+            ("verified", len(checks.firewall), limits.verified),
             ("pending_bytes", relay._graph.pending_bytes, limits.pending_bytes + 6 * limits.message_bytes),
             ("unchecked_bytes", checks.size, limits.unchecked_bytes + limits.message_bytes),
             ("unacked_bytes", relay._unacked.size, limits.unacked_bytes),
