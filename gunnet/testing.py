@@ -27,10 +27,11 @@ from twisted.internet.task import Clock
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.relay import Relay
-from gunnet.sea.firewall import Check, Outcome, Rules, verify
+from gunnet.sea.firewall import Check, Outcome, Rules
 from gunnet.store.interface import Cell, Store, StoreError
 from gunnet.store.memory import MemoryStore
 from gunnet.turns import MeshService
+from gunnet.verifier import verify_all
 from gunnet.wire import jstext
 
 START = 1_800_000_000_000.0
@@ -153,7 +154,7 @@ class MemoryVerifier:
     def release(self) -> None:
         """Verify the oldest batch that is held."""
         checks, done = self.held.pop(0)
-        done.callback([verify(check) for check in checks])
+        done.callback(verify_all(checks))
 
 
 class Client:

@@ -19,9 +19,10 @@ from gunnet.mesh.peer import Peer
 from gunnet.mesh.puts import Commit
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.turn import Turn
-from gunnet.sea.firewall import Check, Outcome, verify
+from gunnet.sea.firewall import Check, Outcome
 from gunnet.store.interface import Cell
 from gunnet.transport.interface import Link
+from gunnet.verifier import verify_all
 
 _AFTER_FAULT_MS = 100.0
 
@@ -45,7 +46,7 @@ class InlineVerifier:
 
     def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
         """See L{Verifier.verify}."""
-        return succeed([verify(check) for check in checks])
+        return succeed(verify_all(checks))
 
 
 class Asked(Protocol):

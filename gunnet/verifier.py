@@ -16,6 +16,8 @@ from twisted.python.threadpool import ThreadPool
 
 from gunnet.sea.firewall import UNVERIFIED, Check, Outcome, verify
 
+_log = Logger()
+
 NICENESS = 10
 """So much nicer than the reactor's thread these are, where threads have a niceness of their own."""
 
@@ -28,8 +30,6 @@ class ThreadVerifier:
     L{gunnet.turns.Verifier} on a small pool of threads of its own, so that name look-ups do not wait behind
     it. It starts with the first check.
     """
-
-    _log = Logger()
 
     def __init__(self, reactor: IReactorFromThreads, threads: int) -> None:
         """
@@ -47,7 +47,7 @@ class ThreadVerifier:
         size = max(SLICE, -(-len(checks) // self._threads))
         parts = [checks[at : at + size] for at in range(0, len(checks), size)]
         done = gatherResults(
-            [deferToThreadPool(self._reactor, self._pool, _verify_all, part) for part in parts],
+            [deferToThreadPool(self._reactor, self._pool, _verify_in_thread, part) for part in parts],
             consumeErrors=True,
         )
         return done.addCallbacks(_joined, self._failed, errbackArgs=(len(checks),))
@@ -56,7 +56,7 @@ class ThreadVerifier:
         """What could not be verified is not taken."""
         if isinstance(failure.value, FirstError):
             failure = failure.value.subFailure
-        self._log.failure("signatures could not be verified", failure)
+        _log.failure("signatures could not be verified", failure)
         return [UNVERIFIED] * count
 
     def stop(self) -> None:
@@ -70,9 +70,24 @@ def _joined(parts: list[list[Outcome]]) -> list[Outcome]:
     return [outcome for part in parts for outcome in part]
 
 
-def _verify_all(checks: list[Check]) -> list[Outcome]:
+def _verify_in_thread(checks: list[Check]) -> list[Outcome]:
     _yield_to_others()
-    return [verify(check) for check in checks]
+    return verify_all(checks)
+
+
+def verify_all(checks: list[Check]) -> list[Outcome]:
+    """
+    L{gunnet.sea.firewall.verify} each, in order. Where that fails in a way it should not, that one value is
+    not taken; it is logged, and costs the others, which may be of somebody else, nothing.
+    """
+    outcomes: list[Outcome] = []
+    for check in checks:
+        try:
+            outcomes.append(verify(check))
+        except Exception:
+            _log.failure("a signature could not be verified")
+            outcomes.append(UNVERIFIED)
+    return outcomes
 
 
 def _yield_to_others() -> None:

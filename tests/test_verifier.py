@@ -80,6 +80,21 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual([UNVERIFIED], self.outcomes([check(1)], 1))
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
+    def test_fault_stays_at_home(self) -> None:
+        """The others of its batch are verified all the same."""
+        verify = verifier.verify
+        checks = [check(number) for number in range(3)]
+
+        def broken(each: Check) -> Outcome:
+            if each is checks[1]:
+                raise RuntimeError("on purpose")
+            return verify(each)
+
+        self.patch(verifier, "verify", broken)
+        expected = [Judgement.ALLOWED, UNVERIFIED, Judgement.ALLOWED]
+        self.assertEqual(expected, self.outcomes(checks, 1))
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
     def test_no_niceness(self) -> None:
         """Where threads have no niceness of their own, they do without."""
 
