@@ -16,6 +16,7 @@ from tests.fuzz.choices import HEAD, RAW, STEPS, Choices, records
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.oracle import Cell, Graph, cells_in, fault_of, is_blocked, is_newer, is_too_old
 from tests.hostile.kinds import ALICE, BOB
+from tests.hostile.stage import TABLES
 
 STEPS_MAX = 60
 PAUSES = (0, 1, 9, 30, 500, 5_000, 70_000)
@@ -245,18 +246,7 @@ class World:
         talk.relay.retire(UPSTREAM)
         talk.advance(200_000)
         health = talk.relay.health()
-        names = (
-            "peers",
-            "subscriptions",
-            "ids",
-            "pending_bytes",
-            "deferred",
-            "unacked_bytes",
-            "unchecked_puts",
-        )
-        left = {
-            name: health[name] for name in names if health[name] and (name, health[name]) != ("deferred", 0)
-        }
+        left = {name: health[name] for name in TABLES if health[name]}
         if left or talk.counters["faults"] or talk.relay.checks.size or talk.relay.checks._souls:
             raise Wrong(f"left: {left}, faults {talk.counters['faults']}")
 

@@ -15,6 +15,10 @@ UPSTREAM = "wss://up.example/gun"
 Cells = dict[tuple[str, str], tuple[float, bytes]]
 
 
+TABLES = ("peers", "subscriptions", "ids", "pending_bytes", "deferred", "unacked_bytes", "unchecked_puts")
+"""What C{health} tells of tables that are empty when everybody has gone."""
+
+
 class Stage:
     """
     A relay, and who is there when something hostile is said.
@@ -89,16 +93,7 @@ class Stage:
         self.talk.relay.retire(UPSTREAM)
         self.talk.advance(200_000)
         health = self.talk.relay.health()
-        names = (
-            "peers",
-            "subscriptions",
-            "ids",
-            "pending_bytes",
-            "deferred",
-            "unacked_bytes",
-            "unchecked_puts",
-        )
-        left = {name: health[name] for name in names if health[name]}
+        left = {name: health[name] for name in TABLES if health[name]}
         checks = self.talk.relay.checks
         left |= {name: value for name, value in (("checks", checks.size), ("souls", checks._souls)) if value}
         left |= {"faults": self.talk.counters["faults"]} if self.talk.counters["faults"] else {}
