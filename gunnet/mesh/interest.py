@@ -242,11 +242,14 @@ class Interest:
     def hear_over(self, peer: Peer, query: Query, now: float) -> None:
         """
         C{peer} knows of no client that wants C{query}, and keeps us up to date about it no more. It is told
-        C{off} or asked again in any case, for a question of ours may have been on its way.
+        C{off} or asked again in any case, for a question of ours may have been on its way. Of what it was not
+        asked for it has nothing to say.
         """
+        if peer.asked.isdisjoint(_hashes(query)):
+            return
         if not self._subscriptions.is_wanted_by_client(query):
             self._end_everywhere(query, now)
-        elif not peer.asked.isdisjoint(_hashes(query)):
+        else:
             peer.asked -= _hashes(query)
             if peer in self.sources():
                 self._ask_if_needed(peer, query, now)

@@ -151,7 +151,8 @@ class Subscriptions:
 
     def is_wanted_by_client(self, query: Query) -> bool:
         """Whether anybody but gunnet relays is subscribed to exactly what C{query} selects."""
-        return any(not peer.is_gunnet for peer in self.exactly(query))
+        soul, key = _interest(query)
+        return any(not peer.is_gunnet for peer in self._nodes.get(soul, {}).get(key, ()))
 
     def queries_of(self, soul: str) -> list[Query]:
         """What of one soul somebody is subscribed to, each once."""

@@ -182,6 +182,16 @@ class WantedTests(SynchronousTestCase):
         self.assertEqual([SOUL], [message["get"] for message in said(self.left, "off")])
         self.assertEqual({"over", "off"}, {it["dam"] for it in self.right.take() if it.get("get") == SOUL})
 
+    def test_over_not_asked(self) -> None:
+        """One that was not asked, as anybody may claim to be a relay, ends nothing between others."""
+        self.a.close()
+        stranger = self.talk.connect("stranger")
+        be_gunnet(stranger)
+        self.take()
+        stranger.say({"#": "o1", "dam": "over", "get": SOUL})
+        self.assertEqual([], said(self.left, "over") + said(self.right, "over") + said(self.up, "off"))
+        self.assertEqual(2, self.tables[0])
+
     def test_nonsense(self) -> None:
         """What makes no sense, or does not come from a relay, does nothing."""
         b = self.talk.connect("b")
