@@ -133,10 +133,10 @@ class _CountedLink:
         self.pause_reading = link.pause_reading
         self.resume_reading = link.resume_reading
 
-    def send(self, frame: bytes) -> None:
-        """Write one frame."""
-        self._report.bytes_out += len(frame)
-        self._link.send(frame)
+    def send(self, *frames: bytes) -> None:
+        """Write some frames."""
+        self._report.bytes_out += sum(map(len, frames))
+        self._link.send(*frames)
 
 
 class _Relay(Relay):
@@ -162,10 +162,10 @@ class _CountedMesh(MeshService):
         """See L{MeshService.meet}."""
         return super().meet(_CountedLink(link, self._report), peer)
 
-    def hear(self, peer: Peer, frame: bytes) -> int:
+    def hear(self, peer: Peer, *frames: bytes) -> int:
         """See L{MeshService.hear}."""
-        self._report.bytes_in += len(frame)
-        return super().hear(peer, frame)
+        self._report.bytes_in += sum(map(len, frames))
+        return super().hear(peer, *frames)
 
     def wake(self) -> None:
         """Have a turn: something was asked of the relay directly."""

@@ -70,10 +70,10 @@ class MemoryLink:
         self.dropped: str | None = None
         self.reliable = True
 
-    def send(self, frame: bytes) -> None:
-        """Keep C{frame}, unless the link was closed."""
+    def send(self, *frames: bytes) -> None:
+        """Keep C{frames}, unless the link was closed."""
         if self.dropped is None:
-            self.frames.append(frame)
+            self.frames.extend(frames)
 
     def drop(self, reason: str) -> None:
         """Keep C{reason}; the first one counts."""

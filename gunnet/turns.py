@@ -142,15 +142,17 @@ class MeshService(Service):
         self._soon()
         return met
 
-    def hear(self, peer: Peer, frame: bytes) -> int:
+    def hear(self, peer: Peer, *frames: bytes) -> int:
         """
-        One frame of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else.
+        Some frames of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else.
 
-        @return: how many messages were in it.
+        @return: how many messages were in them.
         """
-        messages = 1
+        messages = 0
+        hear, now = self.relay.hear, self._now()
         try:
-            messages = self.relay.hear(peer, frame, self._now())
+            for frame in frames:
+                messages += hear(peer, frame, now)
         except Exception:
             self._fault(peer, "on a frame")
         self._soon()
@@ -243,7 +245,7 @@ class MeshService(Service):
         for link in turn.hold:
             self._guarded(link, link.pause_reading)
         for link, frames in turn.frames:
-            self._guarded(link, partial(_write, link, frames))
+            self._guarded(link, partial(link.send, *frames))
         for drop in turn.drops:
             self._log.info("dropping {peer}: {reason}", peer=drop.link.name, reason=drop.reason)
             self._guarded(drop.link, partial(drop.link.drop, drop.reason))
@@ -330,8 +332,3 @@ class MeshService(Service):
         if self._next is not None:
             self._next.cancel()
             self._next = None
-
-
-def _write(link: Link, frames: list[bytes]) -> None:
-    for frame in frames:
-        link.send(frame)

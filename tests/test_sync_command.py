@@ -177,7 +177,7 @@ class CompareTests(SynchronousTestCase):
     def test_timeout(self) -> None:
         """After the timeout it gives up."""
         self.fill(some(10))
-        self.patch(self.talk.relay, "hear", lambda peer, frame, now: None)
+        self.patch(self.talk.relay, "hear", lambda peer, frame, now: 1)
         comparing = Comparing(filled({}), URL, self.talk.clock, Random(1), endpoint=ToRelay(self.talk))
         done = comparing.run(3.0)
         self.talk.advance(10_000)

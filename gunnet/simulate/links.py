@@ -173,8 +173,12 @@ class End:
 
     # What whoever is here calls
 
-    def send(self, frame: bytes) -> None:
+    def send(self, *frames: bytes) -> None:
         """See L{gunnet.transport.interface.Link.send}."""
+        for frame in frames:
+            self._send(frame)
+
+    def _send(self, frame: bytes) -> None:
         wire = self.wire
         if self._closed is not None or not self._open:
             return

@@ -23,9 +23,9 @@ class Link(Protocol):
     @property
     def reliable(self) -> bool: ...
 
-    def send(self, frame: bytes) -> None:
+    def send(self, *frames: bytes) -> None:
         """
-        Write one frame of UTF-8 JSON text. Never blocks and never raises; on a link that has gone
+        Write some frames of UTF-8 JSON text, in order. Never blocks and never raises; on a link that has gone
         it does nothing.
         """
 

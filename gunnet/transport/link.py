@@ -3,6 +3,7 @@ What accepted and dialled WebSocket links have in common.
 
 Autobahn|Python does the handshake, the frames, the pings and the closing; what is added here is what it
 leaves open: a bound on everything, back pressure, and that no fault of ours leaves the link it happened on.
+What comes in is in L{gunnet.transport.incoming}.
 
 A link lives like this::
 
@@ -23,11 +24,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gunnet.transport.incoming import Incoming
+
 if TYPE_CHECKING:
     from gunnet.mesh.peer import Peer
-
-_Autobahn: Any = object
-"""What it is mixed into: Autobahn's protocol, of either end."""
 
 PING_SECONDS = 30.0
 PONG_SECONDS = 30.0
@@ -103,7 +103,7 @@ class Links(set["WebSocketLink"]):
 
 
 @implementer(IPushProducer)
-class WebSocketLink(_Autobahn):  # type: ignore[misc]
+class WebSocketLink(Incoming):
     """
     What accepted and dialled links have in common; mixed into Autobahn's protocols.
 
@@ -122,16 +122,15 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
     _deaf = False  # the mesh asked not to read
     _slowed: IDelayedCall | None = None  # its address sends too much: then it is read again
     _reads = True  # what comes of both
-    _text: bytes | bytearray = b""  # of the message under way
     _heartbeat: IDelayedCall | None = None
     _abort_call: IDelayedCall | None = None
 
     # ---- the mesh calls (gunnet.transport.interface.Link)
 
-    def send(self, frame: bytes) -> None:
-        """Write one frame, if the link is open."""
+    def send(self, *frames: bytes) -> None:
+        """Write some frames, if the link is open."""
         if self.state == self.STATE_OPEN:
-            self._write(frame)
+            self._write(frames)
 
     def drop(self, reason: str) -> None:
         """Close the link, as gun.js does: without a code. A peer that doesn't read is cut off at once."""
@@ -214,13 +213,6 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     # ---- Autobahn calls
 
-    def dataReceived(self, data: bytes) -> None:
-        """Twisted has bytes for us."""
-        try:
-            self._dataReceived(data)
-        except Exception:
-            self._fault("reading")
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone. Autobahn forgets why, where TLS failed."""
         if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted) is None:
@@ -243,65 +235,6 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
             if self._choked:
                 self._tell(self.factory.mesh.pause)
 
-    def onMessageBegin(self, is_binary: bool) -> None:
-        """A message begins."""
-        super().onMessageBegin(is_binary)
-        self._forget_text()
-
-    def onMessageFrameData(self, chunk: bytes) -> None:
-        """
-        Some bytes of a message. The length of its frame is known by now, so what is too long is never kept.
-
-        One chunk stays as it is; more are gathered in one buffer, for a list of very small ones would weigh
-        many times their length.
-        """
-        relay, links = self.factory.mesh.relay, self.factory.links
-        if self._unheard or self.message_data_total_length > relay.limits.message_bytes:
-            self._forget_text()
-            return
-        if not self._text:
-            self._text = chunk
-        else:
-            if not isinstance(self._text, bytearray):
-                self._text = bytearray(self._text)
-            self._text += chunk
-        links.partial_bytes += len(chunk)
-        if links.partial_bytes > relay.limits.partial_bytes:
-            relay.counters.count("partial_bytes_exceeded")
-            self._forget_text()
-            self.drop("too much is held of messages that have come in part")
-
-    def _forget_text(self) -> None:
-        self.factory.links.partial_bytes -= len(self._text)
-        self._text = b""
-
-    def onMessageFrameEnd(self) -> None:
-        """Nothing is done by frames."""
-
-    def onMessageEnd(self) -> None:
-        """A message is complete."""
-        text = self._text
-        self._forget_text()
-        if self._unheard:
-            return
-        mesh = self.factory.mesh
-        try:
-            if self.message_data_total_length > mesh.relay.limits.message_bytes:
-                mesh.hear_oversized(self._peer)
-            elif self.message_is_binary and not _is_utf8(text):
-                mesh.relay.counters.count("binary_frames_ignored")
-            else:
-                self._heard(mesh.hear(self._peer, bytes(text)))
-        except Exception:
-            self._fault("serving a frame")
-
-    def _heard(self, messages: int) -> None:
-        """So many messages were heard at once."""
-
-    @property
-    def _unheard(self) -> bool:
-        return self._peer is None or self._leaving is not None or self.failedByMe
-
     def onAutoPingTimeout(self) -> None:
         """No pong. That is our own doing if we don't read: then ask again later."""
         if not self._reads:
@@ -312,7 +245,7 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
 
     def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
         """The connection is gone."""
-        self._forget_text()
+        self._forget_all()
         for call in (self._heartbeat, self._abort_call, self._slowed):
             if call is not None and call.active():
                 call.cancel()
@@ -360,11 +293,3 @@ class WebSocketLink(_Autobahn):  # type: ignore[misc]
         self._log.failure("failed in {doing} ({name})", doing=doing, name=self.name)
         self.factory.mesh.relay.counters.count("link_faults")
         self.drop("internal error")
-
-
-def _is_utf8(text: bytes | bytearray) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

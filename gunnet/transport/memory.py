@@ -42,13 +42,13 @@ class LinkEnd:
 
     # What the mesh calls
 
-    def send(self, frame: bytes) -> None:
-        """Put a frame on its way."""
+    def send(self, *frames: bytes) -> None:
+        """Put some frames on their way."""
         if self._closed is not None:
             return
         other = self._other
-        other._arriving.append(frame)
-        other.unread += len(frame)
+        other._arriving.extend(frames)
+        other.unread += sum(map(len, frames))
         other._schedule()
         if self._limit_bytes is not None and other.unread > self._limit_bytes and not self._choked:
             self._choked = True

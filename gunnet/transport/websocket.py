@@ -16,6 +16,7 @@ from autobahn.twisted.websocket import (
 )
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.tcp import Connection
 
 from gunnet import __version__
 from gunnet.settings import websocket_url
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 20.0
 """How often accepted peers get C{[]} (gun.js C{lib/wire.js}); proxies between cut what is silent."""
 HANDSHAKE_SECONDS = 10.0
+
+_KEPT_BYTES = 65_536
 
 _REFUSAL = (
     "HTTP/1.1 {code} {title}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n"
@@ -93,11 +96,19 @@ class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
         if self.state == self.STATE_OPEN:
             self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
             if not self._choked:
-                self._write(b"[]")
+                self._write((b"[]",))
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, frames: tuple[bytes, ...]) -> None:
         # Servers don't mask, so a frame is a few bytes and the text: Autobahn takes ten times as long for it.
-        self.transport.writeSequence((_header(len(frame)), frame))
+        data = self.factory.framed(frames)
+        transport = self.transport
+        if _has_nothing_waiting(transport):
+            sent = transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            if isinstance(sent, int):
+                data = data[sent:]
+        transport.write(data)
 
     def sendHttpErrorResponse(
         self, code: int, reason: str, headers: list[tuple[str, str]] | None = None
@@ -125,9 +136,10 @@ class ClientLink(WebSocketLink, WebSocketClientProtocol):  # type: ignore[misc]
             self.factory.busy()
         self.factory.closed(self._lost)
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, frames: tuple[bytes, ...]) -> None:
         try:
-            self.sendMessage(frame)
+            for frame in frames:
+                self.sendMessage(frame)
         except Exception:
             self._fault("sending")
 
@@ -155,6 +167,7 @@ class ServerFactory(WebSocketServerFactory):
         self._batched_timer = _Timers(reactor)
         self.mesh = mesh
         self.links = links
+        self._last: tuple[tuple[bytes, ...], bytes] = ((), b"")
         self.addresses = Addresses(mesh.relay.limits, mesh.relay.counters, reactor.seconds)
         self.setProtocolOptions(
             **_options(mesh.relay.limits.frame_bytes),
@@ -168,6 +181,14 @@ class ServerFactory(WebSocketServerFactory):
             maxConnections=0,  # the mesh counts
             trustXForwardedFor=0,
         )
+
+    def framed(self, frames: tuple[bytes, ...]) -> bytes:
+        """Some frames as they go out. Many peers in a row often get the same: that is put together once."""
+        last, data = self._last
+        if frames != last:
+            data = b"".join([part for frame in frames for part in (_header(len(frame)), frame)])
+            self._last = (frames, data) if len(data) <= _KEPT_BYTES else ((), b"")
+        return data
 
 
 class ClientFactory(WebSocketClientFactory):
@@ -235,6 +256,19 @@ def _options(frame_bytes: int) -> dict[str, Any]:
 
 def _uncompressed(offers: object) -> None:
     """Accept no compression: it costs each idle link some hundred kilobytes."""
+
+
+def _has_nothing_waiting(transport: Any) -> bool:
+    """
+    Whether what is written now may go to the socket at once, without a turn of the reactor and two calls of
+    the kernel to have it watched: nothing is to go out before. Only Twisted's own TCP is known well enough.
+    """
+    return (
+        isinstance(transport, Connection)
+        and bool(transport.connected)
+        and not transport.dataBuffer
+        and not getattr(transport, "_tempDataBuffer", True)
+    )
 
 
 def _header(length: int) -> bytes:

@@ -207,10 +207,10 @@ class MutationTests(SynchronousTestCase):
         """A relay fails on some messages, and says so in its log."""
 
         class Faulty(Relay):
-            def hear(self, peer: Any, frame: bytes, now: float) -> None:
+            def hear(self, peer: Any, frame: bytes, now: float) -> int:
                 if b'"n0"' in frame:
                     raise RuntimeError("on purpose")
-                super().hear(peer, frame, now)
+                return super().hear(peer, frame, now)
 
         outcome = self.found("faults", Faulty)
         self.assertTrue(self.flushLoggedErrors(RuntimeError))

@@ -75,9 +75,10 @@ class RecordingMesh:
         self._record("meet", peer)
         return peer
 
-    def hear(self, peer: Any, frame: bytes) -> int:
-        self._record("hear", peer, frame)
-        return frame.count(b"{") or 1
+    def hear(self, peer: Any, *frames: bytes) -> int:
+        for frame in frames:
+            self._record("hear", peer, frame)
+        return sum(frame.count(b"{") or 1 for frame in frames)
 
     def hear_oversized(self, peer: Any) -> None:
         self._record("hear_oversized", peer)

@@ -5,14 +5,28 @@ Tests for L{gunnet.transport.websocket} and L{gunnet.transport.link}: accepted l
 from __future__ import annotations
 
 from dataclasses import replace
+from socket import socketpair
 from typing import Any
 
+from twisted.internet.address import IPv4Address
+from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
 from gunnet.transport.link import CLOSE_SECONDS, Links
-from tests.transport.doubles import BINARY, CLOSE, PING, PONG, TEXT, RecordingMesh, Wire, frame
+from tests.transport.doubles import (
+    BINARY,
+    CLOSE,
+    HANDSHAKE,
+    PING,
+    PONG,
+    TEXT,
+    RecordingMesh,
+    Wire,
+    frame,
+    frames,
+)
 
 LIMITS = Limits(message_bytes=2_000, frame_bytes=10_000)
 
@@ -279,6 +293,44 @@ class SendTests(LinkCase):
         for length in (0, 1, 125, 126, 65_535, 65_536, 200_000):
             wire.link.send(b"x" * length)
             self.assertEqual(wire.got(), [(TEXT, b"x" * length)])
+
+    def test_straight_to_the_socket(self) -> None:
+        """
+        On TCP, frames do not wait for a turn of the reactor; what the socket does not take does, and all that
+        comes after it.
+        """
+        ours, theirs = socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        theirs.setblocking(False)
+        ours.setblocking(False)
+        link = Wire(self.mesh, self.clock).factory.buildProtocol(None)
+        transport = Connection(ours, link, self.clock)
+        transport.connected = 1
+        transport.getPeer = transport.getHost = lambda: IPv4Address("TCP", "192.0.2.7", 51724)  # type: ignore[attr-defined]
+        link.makeConnection(transport)
+        link.dataReceived(HANDSHAKE + b"\r\n")
+        transport.doWrite()
+        theirs.recv(10_000)
+        link.send(b"one", b"two")
+        self.assertEqual(theirs.recv(100), b"\x81\x03one\x81\x03two")
+        self.assertNotIn(transport, self.clock.getWriters())
+        while transport not in self.clock.getWriters():
+            link.send(b"x" * 60_000)
+        link.send(b"last")
+        heard = b""
+        while not heard.endswith(b"last"):
+            heard += theirs.recv(100_000)
+            transport.doWrite()
+        self.assertEqual({text for _, text in frames(heard)}, {b"x" * 60_000, b"last"})
+
+    def test_same_to_many(self) -> None:
+        """What many get is put together once, in whatever order others are served in between."""
+        wires = [self.opened() for _ in range(3)]
+        for texts in ((b"1", b"2"), (b"1",), (b"1", b"2"), (b"", b"x" * 70_000)):
+            for wire in wires:
+                wire.link.send(*texts)
+                self.assertEqual(wire.got(), [(TEXT, text) for text in texts])
 
     def test_gone(self) -> None:
         """What is sent after the end goes nowhere."""
