@@ -4,6 +4,7 @@ Tests for L{gunnet.tap}: options, environment, configuration file, and errors at
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -385,6 +386,14 @@ class StartTests(TapCase):
         service = tap.makeService(self.options(UsageOptions()), MemoryReactorClock())
         self.assertIsInstance(service, tap.CommandLineService)
         self.assertEqual([type(part) for part in service], [RelayService])  # type: ignore[attr-defined]
+
+    def test_collects_less(self) -> None:
+        """A relay that has started, and has the process for itself, has garbage looked for less often."""
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.unfreeze)
+        tap.CommandLineService().startService()
+        self.assertEqual(gc.get_threshold(), tap.COLLECT_AFTER)
+        self.assertGreater(gc.get_freeze_count(), 1_000)
 
     def test_expected(self) -> None:
         """What the operator can mend is one line on standard error, and status 1."""
