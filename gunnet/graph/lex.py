@@ -11,15 +11,15 @@ over 100,000), this does what was meant: prefix and range both hold, on the whol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from gunnet.limits import Limits
 from gunnet.wire.jstext import number, order_key, parse, string
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """
     A run of names in UTF-16 order: those that start with C{prefix} and lie between C{first} and C{last}.
 
@@ -48,8 +48,7 @@ ONE = 0.0
 """The budget that is reached by the first name: what a LEX without C{%} gets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """
     What a get asks for.
 
@@ -90,6 +89,32 @@ def cost(value: bytes) -> int:
     if value.isascii() and b"\\" not in value:
         return len(value) - 2
     return len(str(parse(value)).encode("utf-16-le", "surrogatepass")) // 2
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    """What nearly all gets are."""
+
+    soul: str = msgspec.field(name="#")
+    key: str | None = msgspec.field(name=".", default=None)
+
+
+_decode_plain = msgspec.json.Decoder(_Plain).decode
+
+
+def read_get_text(text: bytes, limits: Limits) -> Query | None:
+    """
+    L{read_get}, of the JSON text of a C{get}.
+
+    @raise gunnet.wire.jstext.NotJSON: if JavaScript would not parse it.
+    """
+    try:
+        plain = _decode_plain(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return read_get(parse(text), limits)
+    soul, key = plain.soul, plain.key
+    if not soul or len(soul) > limits.name_bytes or (key is not None and len(key) > limits.name_bytes):
+        return None
+    return Query(soul, key=key or None)
 
 
 def read_get(get: Any, limits: Limits) -> Query | None:

@@ -25,8 +25,10 @@ memory of the client does.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+
+from msgspec.structs import replace
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import (

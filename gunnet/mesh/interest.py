@@ -20,7 +20,8 @@ and is asked again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import Selection

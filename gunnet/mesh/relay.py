@@ -15,7 +15,7 @@ from math import inf
 from random import Random
 
 from gunnet.counters import Counters
-from gunnet.graph.lex import Query, read_get
+from gunnet.graph.lex import Query, read_get_text
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
 from gunnet.mesh.askback import AskBack
@@ -299,7 +299,7 @@ class Relay:
 
     def _query(self, message: Message) -> Query | None:
         try:
-            return read_get(jstext.parse(bytes(message.get)), self.limits)
+            return read_get_text(bytes(message.get), self.limits)
         except jstext.NotJSON:
             return None
 

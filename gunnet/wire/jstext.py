@@ -17,7 +17,7 @@ import msgspec
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _PLAIN_INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]{0,14})\Z").match
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
@@ -130,7 +130,7 @@ def utf8(text: str) -> bytes:
 
 def is_deeper(text: bytes, depth: int) -> bool:
     """Whether objects and arrays in JSON text are nested more than C{depth} levels."""
-    if text.count(b"{") + text.count(b"[") <= depth:
+    if len(text) <= 2 * depth or text.count(b"{") + text.count(b"[") <= depth:
         return False
     level = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", text)):
