@@ -26,6 +26,11 @@ ALICE, EVE = sea.pair(), sea.pair()
 APP = "https://app.example"
 SECRET = "correct horse battery staple"
 KEY = "k" * 32
+UNKNOWN_CURVE = f"""\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAVUDQgAE{"A" * 86}==
+-----END PUBLIC KEY-----
+"""
 LONG_AGO, FAR_AHEAD = 1_000_000_000, 32_000_000_000
 
 
@@ -183,6 +188,7 @@ class JWTTests(FileCase):
             ("k" * 63, "HS512", "at least 64 bytes"),
             (KEY, "RS256", "no key for RS256"),
             ("-----BEGIN PRIVATE KEY-----", "ES256", "public key"),
+            (UNKNOWN_CURVE, "ES256", "no key for ES256"),
         ):
             path = self.file(text)
             self.assertIn(why, str(self.assertRaises(SettingsError, read_jwt_key, path, algorithm)))
