@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.access.program import AGAIN_SECONDS, AGAIN_SECONDS_MAX, LINE_BYTES, ProgramRule
-from gunnet.access.rules import NOT_ASKED, CallableRule, load_rule
+from gunnet.access.rules import NOT_ASKED, TELL_SECONDS, CallableRule, Rule, load_rule
 from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.mesh.asks import ACCEPT, DROP, Answer, Ask
@@ -85,6 +86,29 @@ class CallableTests(SynchronousTestCase):
             self.assertEqual(NOT_ASKED, self.successResultOf(answered))
             self.assertEqual(1, self.made.counters["rule_deadlines_exceeded"])
             self.assertEqual(0, self.made.counters["rule_failures"])
+
+    def test_told(self) -> None:
+        """What fails is told with where it did, what is late as well, but seldom: there may be many puts."""
+        logged: list[str] = []
+        self.patch(Rule, "_log", SimpleNamespace(warn=lambda _, **fields: logged.append(str(fields))))
+
+        def broken(ask: Ask) -> None:
+            raise KeyError("oops")
+
+        rule = self.rule(broken)
+        for _ in range(100):
+            rule.ask(an_ask())
+        self.assertEqual(1, len(logged))
+        self.assertIn("KeyError", logged[0])
+        self.assertIn("test_rules.py", logged[0])
+        self.assertEqual(100, rule.counters["rule_failures"])
+        self.clock.advance(TELL_SECONDS)
+        rule.ask(an_ask())
+        self.assertEqual(2, len(logged))
+        self.rule(lambda ask: Deferred()).ask(an_ask())
+        self.clock.advance(DEADLINE)
+        self.assertEqual(3, len(logged))
+        self.assertIn("no answer in 0.5 s", logged[2])
 
     def test_load(self) -> None:
         """A rule is found by its name, and if it is not, one line says why."""
