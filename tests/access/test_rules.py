@@ -16,7 +16,14 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.access.program import AGAIN_SECONDS, AGAIN_SECONDS_MAX, LINE_BYTES, ProgramRule
+from gunnet.access.program import (
+    AGAIN_SECONDS,
+    AGAIN_SECONDS_MAX,
+    LINE_BYTES,
+    PIPES_SECONDS,
+    STOP_SECONDS,
+    ProgramRule,
+)
 from gunnet.access.rules import NOT_ASKED, TELL_SECONDS, CallableRule, Rule, load_rule
 from gunnet.access.wanted import Access
 from gunnet.limits import Limits
@@ -141,6 +148,7 @@ class Process:
         self.lines: list[dict[str, Any]] = []
         self.signals: list[str] = []
         self.gone = False
+        self.closed = False
 
     def write(self, data: bytes) -> None:
         self.lines += [json.loads(line) for line in data.splitlines()]
@@ -153,8 +161,16 @@ class Process:
     def say(self, *answers: Any) -> None:
         self.protocol.outReceived(b"".join(json.dumps(answer).encode() + b"\n" for answer in answers))
 
-    def end(self) -> None:
+    def loseConnection(self) -> None:
+        self.closed = True
+
+    def exit(self) -> None:
+        """It is gone, but something that it started still has its pipes."""
         self.gone = True
+        self.protocol.processExited(Failure(ProcessTerminated(1)))
+
+    def end(self) -> None:
+        self.exit()
         self.protocol.processEnded(Failure(ProcessTerminated(1)))
 
 
@@ -283,11 +299,45 @@ class ProgramTests(SynchronousTestCase):
         """When the relay stops, it is ended, and not started again."""
         asked = self.rule.ask(an_ask(1))
         self.processes[-1].protocol.errReceived(b"a word\n")
-        self.rule.stopService()
+        stopped = self.rule.stopService()
         self.assertEqual(["TERM"], self.processes[-1].signals)
         self.assertEqual(NOT_ASKED, self.successResultOf(asked))
+        self.assertNoResult(stopped)
         self.processes[-1].end()
+        self.successResultOf(stopped)
+        self.assertIsNone(self.rule.stopService())
         self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stop_stubborn(self) -> None:
+        """One that does not go by itself is made to, and not waited for any longer."""
+        stopped = self.rule.stopService()
+        self.clock.advance(STOP_SECONDS)
+        self.assertEqual(["TERM", "KILL"], self.processes[-1].signals)
+        self.successResultOf(stopped)
+        self.assertTrue(self.processes[-1].closed)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stop_leaving(self) -> None:
+        """One that was ended for another reason just now is waited for as well."""
+        self.processes[-1].protocol.outReceived(b"x" * (LINE_BYTES + 1))
+        stopped = self.rule.stopService()
+        self.assertNoResult(stopped)
+        self.processes[-1].end()
+        self.successResultOf(stopped)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_left_behind(self) -> None:
+        """Something that it started and that has its pipes does not keep it from being started again."""
+        asked = self.rule.ask(an_ask(1))
+        self.processes[-1].exit()
+        self.processes[-1].say({"id": "1", "action": "accept"})
+        self.assertEqual(ACCEPT, self.successResultOf(asked))
+        self.clock.advance(PIPES_SECONDS)
+        self.assertTrue(self.processes[-1].closed)
+        self.clock.advance(AGAIN_SECONDS)
+        self.assertEqual(2, len(self.processes))
+        self.processes[0].protocol.processEnded(Failure(ProcessTerminated(1)))
+        self.assertIs(self.processes[-1].protocol, self.rule._program)
 
     def test_stop_while_away(self) -> None:
         """Also while it waits to be started."""
