@@ -45,6 +45,10 @@ class AccessOptions(Options):
         """Origin, like https://app.example, of pages that may connect (may be repeated)"""
         self["allow-origin"].append(origin)
 
+    def opt_allow_host(self, host: str) -> None:
+        """Name of this relay, like relay.example, that challenges are given for (may be repeated)"""
+        self["allow-host"].append(host)
+
     def opt_quota(self, quota: str) -> None:
         """PREFIX=BYTES: most bytes in souls that begin so (may be repeated)"""
         self["quota"].append(quota)
@@ -116,7 +120,10 @@ LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
 """Option to the field of L{gunnet.limits.Limits} that it sets, as L{FIELDS}."""
 
 FLAGS = {"require-signed": "require_signed"}
-LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {"allow-origin": ("allow_origin", origin)}
+LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "allow-origin": ("allow_origin", origin),
+    "allow-host": ("allow_host", str.lower),
+}
 LISTS_OF_LIMITS = {"quota": prefix_bytes}
 """Options that may be repeated, as L{FIELDS}."""
 

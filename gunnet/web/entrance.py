@@ -65,10 +65,13 @@ class Challenge(Resource):
 
     isLeaf = True
 
-    def __init__(self, users: UserTokens, door: Door, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, users: UserTokens, door: Door, counters: Counters, seconds: Callable[[], float]
+    ) -> None:
         super().__init__()
         self._users = users
         self._door = door
+        self._counters = counters
         self._seconds = seconds
 
     def render_GET(self, request: RelayRequest) -> bytes:
@@ -77,7 +80,11 @@ class Challenge(Resource):
         refusal = self._door.refuse_origin(visit)
         if refusal is not None:
             return refuse(request, refusal)
-        challenge = self._users.challenge(visit.host, self._seconds())
+        try:
+            challenge = self._users.challenge(visit.host, self._seconds())
+        except NotProven as why:
+            self._counters.count("challenges_refused")
+            return refuse(request, Refusal(403, str(why)))
         return answer(request, {"challenge": challenge, "seconds": CHALLENGE_SECONDS})
 
 

@@ -153,7 +153,7 @@ class Root(Resource):
         self._found[b"/healthz"] = Health(factory.mesh.relay)
         if users is not None:
             folder = self._path.rstrip(b"/")
-            self._found[folder + b"/challenge"] = Challenge(users, door, seconds)
+            self._found[folder + b"/challenge"] = Challenge(users, door, counters, seconds)
             self._found[folder + b"/token"] = Tokens(users, door, counters, seconds)
         self._scripts_missing = b"not found\n"
         if gun_js is None:

@@ -220,6 +220,16 @@ class UserTests(SynchronousTestCase):
         self.assertNotEqual(self.users.challenge("a", 0.0), self.users.challenge("a", 0.0))
         self.assertIn(":unknown:", self.users.challenge("a b", 0.0))
 
+    def test_passed_on(self) -> None:
+        """
+        Another relay can't have a challenge that names it, to pass it on to users of both, if this one knows
+        its own names.
+        """
+        users = UserTokens(b"s" * 32, lambda: self.allowed, Random(1).randbytes, ["relay.example"])
+        self.assertIn(":Relay.Example:", users.challenge("Relay.Example", 0.0))
+        for host in ("evil.example", "relay.example:80", "", "unknown"):
+            self.assertRaises(NotProven, users.challenge, host, 0.0)
+
     def test_refused(self) -> None:
         """No token for others, for what was not signed, not a challenge of this relay, or too old."""
         challenge = self.users.challenge("a", 0.0)
@@ -277,5 +287,7 @@ class WantedTests(SynchronousTestCase):
             ({"allow_origin": ("https://app.example/x",)}, "/x"),
             ({"jwt_algorithm": "none"}, "'none'"),
             ({"jwt_audience": "a"}, "without a JWT key"),
+            ({"allow_host": ("https://a",), "allow_user": "u"}, "'https://a'"),
+            ({"allow_host": ("a",)}, "without a file of users"),
         ):
             self.assertIn(why, str(self.assertRaises(SettingsError, Access, **fields)))

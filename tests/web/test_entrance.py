@@ -19,6 +19,7 @@ from tests.web.test_resource import UPGRADE, Answer, WebCase
 
 ALICE, EVE = sea.pair(), sea.pair()
 SECRET = "correct horse battery staple"
+HOSTS = ("relay.example", "a")
 APP = "https://app.example"
 
 
@@ -29,7 +30,7 @@ class EntranceTests(WebCase):
         super().setUp()
         factory = ServerFactory(self.mesh, Links(), self.clock)  # type: ignore[arg-type]
         self.counters = self.mesh.relay.counters
-        users = UserTokens(b"s" * 32, lambda: {ALICE.pub}, Random(1).randbytes)
+        users = UserTokens(b"s" * 32, lambda: {ALICE.pub}, Random(1).randbytes, HOSTS)
         door = Door([APP], [Secrets(lambda: [tokens._hash(SECRET)]), users], self.counters)
         self.site = RelaySite(Root(factory, self.path, None, door, users), self.clock)
 
@@ -91,6 +92,8 @@ class EntranceTests(WebCase):
             self.assertEqual(400, self.post(nonsense).code, nonsense[:9])
         for path in ("/gun/challenge", "/gun/token"):
             self.assertIn(self.ask(path, "PUT").code, (405, 501))
+        self.assertEqual(403, self.ask("/gun/challenge", headers=b"Host: evil.example\r\n").code)
+        self.assertEqual(1, self.counters["challenges_refused"])
         evil = b"Origin: https://evil.example\r\n"
         self.assertEqual(403, self.post(body, evil).code)
         self.assertEqual(403, self.ask("/gun/challenge", headers=b"Host: a\r\n" + evil).code)
