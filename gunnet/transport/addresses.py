@@ -79,6 +79,19 @@ class Addresses:
             self._counters.count("addresses_evicted")
             self._idle.popitem(last=False)
 
+    def may_try(self, address: str) -> bool:
+        """Whether somebody there may try to get in, who may have tried too often."""
+        rate = self._limits.address_messages
+        return rate <= 0 or self._find(address).messages.debt_seconds(rate, self._seconds()) <= 0
+
+    def failed(self, address: str) -> None:
+        """Somebody there has tried to get in, and may not: that counts as a message."""
+        if self._limits.address_messages > 0:
+            known = self._find(address)
+            known.messages.spend(1)
+            if not known.links:
+                self._rest(address, known)
+
     def spend(self, address: str, messages: int, size: int) -> float:
         """
         C{address} has sent something.
