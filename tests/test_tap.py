@@ -111,7 +111,7 @@ class OptionsTests(TapCase):
             allow_host=("relay.example:8765",),
         )
         self.assertEqual(self.settings(*arguments.split()).access, expected)
-        said = self.settings(env={"GUNNET_ALLOW_ORIGIN": "https://a, https://b"}).access
+        said = self.settings(env={"GUNNET_ALLOW_ORIGIN": "https://a, https://b:443"}).access
         self.assertEqual(said.allow_origin, ("https://a", "https://b"))
         arguments = (
             "--address-links 1 --address-messages 2 --address-bytes 3K --writer-puts 4 --writer-bytes 5"

@@ -14,6 +14,8 @@ from gunnet.access.wanted import Access
 from gunnet.amounts import number, size
 from gunnet.settings_error import SettingsError
 
+_PORTS = {"http": 80, "https": 443}
+
 
 class AccessOptions(Options):
     """The part of the command line that says it."""
@@ -77,8 +79,10 @@ def seconds(value: str) -> float:
 
 
 def origin(value: str) -> str:
-    """An origin as browsers write it."""
-    return value.lower().removesuffix("/")
+    """An origin as browsers write it: they leave out the port if it is that of the scheme."""
+    bare = value.lower().removesuffix("/")
+    scheme = bare.partition("://")[0]
+    return bare.removesuffix(f":{_PORTS[scheme]}") if scheme in _PORTS else bare
 
 
 FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -16,7 +16,7 @@ JWT_ALGORITHMS = (
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:(?![/?#@])[!-~])+|null")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class Access:
                 raise SettingsError(f"the file of {what} has no name")
         for origin in self.allow_origin:
             if not _ORIGIN.fullmatch(origin):
-                raise SettingsError(f"origin {origin!r} is not like https://app.example, in small letters")
+                raise SettingsError(
+                    f"origin {origin!r} is not like https://app.example, in small letters, or xn--… of others"
+                )
         for host in self.allow_host:
             if not _HOST.fullmatch(host):
                 raise SettingsError(f"host {host!r} is not like relay.example or relay.example:8765")

@@ -285,6 +285,7 @@ class WantedTests(SynchronousTestCase):
             ({"token_file": " "}, "file of tokens"),
             ({"allow_origin": ("app.example",)}, "'app.example'"),
             ({"allow_origin": ("https://app.example/x",)}, "/x"),
+            ({"allow_origin": ("https://b\u00fccher.example",)}, "xn--"),
             ({"jwt_algorithm": "none"}, "'none'"),
             ({"jwt_audience": "a"}, "without a JWT key"),
             ({"allow_host": ("https://a",), "allow_user": "u"}, "'https://a'"),
