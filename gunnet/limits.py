@@ -102,7 +102,7 @@ class Limits:
     @ivar address_messages: messages that one address may send per second, over all its links; beyond, reading
         pauses.
     @ivar address_bytes: bytes, likewise.
-    @ivar addresses: addresses that are remembered for that; of those without a link the oldest goes.
+    @ivar addresses: addresses without a link that are remembered for that; the oldest goes.
     @ivar writer_puts: signed puts of one key per second, whoever sends them; beyond, they are refused.
     @ivar writer_bytes: bytes in these, likewise.
     @ivar writers: keys that are remembered for that.

@@ -100,6 +100,7 @@ class OptionsTests(TapCase):
         self.assertEqual(said.access, expected)
         arguments = "--allow-origin HTTPS://a/ --allow-origin http://b:1 --token-file t --jwt-key k"
         arguments += " --jwt-algorithm ES256 --jwt-audience a --jwt-issuer i --allow-user u"
+        arguments += " --allow-host Relay.example:8765"
         expected = Access(
             allow_origin=("https://a", "http://b:1"),
             token_file="t",
@@ -108,9 +109,10 @@ class OptionsTests(TapCase):
             jwt_audience="a",
             jwt_issuer="i",
             allow_user="u",
+            allow_host=("relay.example:8765",),
         )
         self.assertEqual(self.settings(*arguments.split()).access, expected)
-        said = self.settings(env={"GUNNET_ALLOW_ORIGIN": "https://a, https://b"}).access
+        said = self.settings(env={"GUNNET_ALLOW_ORIGIN": "https://a, https://b:443"}).access
         self.assertEqual(said.allow_origin, ("https://a", "https://b"))
         arguments = (
             "--address-links 1 --address-messages 2 --address-bytes 3K --writer-puts 4 --writer-bytes 5"

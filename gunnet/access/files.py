@@ -125,7 +125,8 @@ class WatchedFile(Service, Generic[T]):
             found = os.stat(self._path)
         except (OSError, ValueError):
             return ()
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+        # The last one can't be set back, and changes with who may read the file.
+        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
 
     def _again(self) -> None:
         seen = self._look()
@@ -134,9 +135,11 @@ class WatchedFile(Service, Generic[T]):
         self._seen = seen
         try:
             self.found = self._read(self._path)
+            if self._changed is not None:
+                self._changed(self.found)
         except SettingsError as e:
             self._log.error("{why}; what it said before still holds", why=str(e))
-            return
-        self._log.info("{path} has changed, and holds from now on", path=self._path)
-        if self._changed is not None:
-            self._changed(self.found)
+        except Exception:
+            self._log.failure("{path} could not be read again", path=self._path)
+        else:
+            self._log.info("{path} has changed, and holds from now on", path=self._path)

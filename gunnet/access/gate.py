@@ -106,7 +106,8 @@ class Gate:
         ways = self._ways
         if self._allowed_users is not None:
             secret = secret_in(data, self._random_bytes)
-            self.users = UserTokens(secret, self._allowed_users, self._random_bytes)
+            hosts = self._access.allow_host
+            self.users = UserTokens(secret, self._allowed_users, self._random_bytes, hosts)
             ways = [*ways, self.users]
         return Door(self._access.allow_origin, ways, counters)
 

@@ -14,6 +14,8 @@ from gunnet.access.wanted import Access
 from gunnet.amounts import number, size
 from gunnet.settings_error import SettingsError
 
+_PORTS = {"http": 80, "https": 443}
+
 
 class AccessOptions(Options):
     """The part of the command line that says it."""
@@ -45,6 +47,10 @@ class AccessOptions(Options):
         """Origin, like https://app.example, of pages that may connect (may be repeated)"""
         self["allow-origin"].append(origin)
 
+    def opt_allow_host(self, host: str) -> None:
+        """Name of this relay, like relay.example, that challenges are given for (may be repeated)"""
+        self["allow-host"].append(host)
+
     def opt_quota(self, quota: str) -> None:
         """PREFIX=BYTES: most bytes in souls that begin so (may be repeated)"""
         self["quota"].append(quota)
@@ -73,8 +79,10 @@ def seconds(value: str) -> float:
 
 
 def origin(value: str) -> str:
-    """An origin as browsers write it."""
-    return value.lower().removesuffix("/")
+    """An origin as browsers write it: they leave out the port if it is that of the scheme."""
+    bare = value.lower().removesuffix("/")
+    scheme = bare.partition("://")[0]
+    return bare.removesuffix(f":{_PORTS[scheme]}") if scheme in _PORTS else bare
 
 
 FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -116,7 +124,10 @@ LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
 """Option to the field of L{gunnet.limits.Limits} that it sets, as L{FIELDS}."""
 
 FLAGS = {"require-signed": "require_signed"}
-LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {"allow-origin": ("allow_origin", origin)}
+LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "allow-origin": ("allow_origin", origin),
+    "allow-host": ("allow_host", str.lower),
+}
 LISTS_OF_LIMITS = {"quota": prefix_bytes}
 """Options that may be repeated, as L{FIELDS}."""
 

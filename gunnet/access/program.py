@@ -25,6 +25,10 @@ LINE_BYTES = 65_536
 AGAIN_SECONDS = 0.1
 AGAIN_SECONDS_MAX = 30.0
 """How long to wait before it is started again; twice as long each time, until it has answered."""
+PIPES_SECONDS = 1.0
+"""Its last words are waited for so long when it has ended: what it has started may keep its pipes."""
+STOP_SECONDS = 5.0
+"""How long it may take to end by itself when the relay stops."""
 
 
 class RuleFailed(Exception):
@@ -53,8 +57,12 @@ class _Program(ProcessProtocol):
         for line in data[:LINE_BYTES].decode("utf-8", "replace").splitlines():
             self._rule.told(line)
 
+    def processExited(self, reason: Failure) -> None:
+        """It is gone, but not all may have been read that it has said."""
+        self._rule.exited(self, reason.getErrorMessage())
+
     def processEnded(self, reason: Failure) -> None:
-        """It is gone."""
+        """It is gone, and so are its pipes."""
         self._rule.ended(self, reason.getErrorMessage())
 
 
@@ -84,6 +92,8 @@ class ProgramRule(Rule, Service):
         self._program: _Program | None = None
         self._leaving: _Program | None = None  # of no use, and not gone yet
         self._again: IDelayedCall | None = None
+        self._late: IDelayedCall | None = None  # does without the rest of one that is leaving
+        self._stopped: Deferred[None] | None = None  # who stops this waits
         self._again_seconds = AGAIN_SECONDS
         self._size = 0
         self.unanswered: dict[int, tuple[int, Deferred[Any] | None]] = {}
@@ -93,16 +103,26 @@ class ProgramRule(Rule, Service):
         Service.startService(self)
         self._start()
 
-    def stopService(self) -> None:
-        """End it. Who waits for an answer gets none."""
+    def stopService(self) -> Deferred[None] | None:
+        """
+        End it. Who waits for an answer gets none.
+
+        @return: fires when it is gone, or has been given up.
+        """
         Service.stopService(self)
         if self._again is not None and self._again.active():
             self._again.cancel()
         self._again = None
         if self._program is not None:
             program, self._program = self._program, None
+            self._leaving = program
             self._kill(program, "TERM")
             self._fail_all("the relay stops")
+        if self._leaving is None or self._stopped is not None:
+            return None
+        self._stopped = Deferred()
+        self._abandon_after(STOP_SECONDS, self._leaving, "the relay stops")
+        return self._stopped
 
     def _start(self) -> None:
         self._again = None
@@ -177,12 +197,37 @@ class ProgramRule(Rule, Service):
         except Exception:  # it has ended by itself just now
             self._log.debug("the rule's program had ended already")
 
+    def exited(self, program: _Program, why: str) -> None:
+        """The program is gone; its pipes may not be."""
+        if program in (self._program, self._leaving):
+            self._abandon_after(PIPES_SECONDS, program, why)
+
+    def _abandon_after(self, seconds: float, program: _Program, why: str) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self._reactor.callLater(seconds, self._abandon, program, why)
+
+    def _abandon(self, program: _Program, why: str) -> None:
+        self._late = None
+        self._kill(program, "KILL")
+        if program.transport is not None:
+            program.transport.loseConnection()
+        self.ended(program, why)
+
     def ended(self, program: _Program, why: str) -> None:
-        """The program is gone."""
-        if program in (self._program, self._leaving) and self.running:
-            self._program = self._leaving = None
+        """The program is gone, or as good as gone."""
+        if program not in (self._program, self._leaving):
+            return
+        self._program = self._leaving = None
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if self.running:
             self._fail_all("its program has ended")
             self._retry(why)
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None:
+            stopped.callback(None)
 
     def _fail_all(self, why: str) -> None:
         unanswered, self.unanswered, self._size = self.unanswered, {}, 0

@@ -19,6 +19,8 @@ from gunnet.counters import Counters
 from gunnet.mesh.asks import ACCEPT, Answer, Ask, read_answer
 from gunnet.settings_error import SettingsError
 
+TELL_SECONDS = 10.0
+"""That a rule fails is logged so often at most, however many puts it is asked about."""
 NOT_ASKED = Answer("reject", "Error: The rule of this relay did not answer, try again later.")
 
 
@@ -40,6 +42,7 @@ class Rule:
         self._reactor = reactor
         self._deadline = deadline
         self._default = ACCEPT if fails_open else NOT_ASKED
+        self._tell_again = float("-inf")
 
     def ask(self, ask: Ask) -> Deferred[Answer]:
         """See L{gunnet.turns.Asked.ask}."""
@@ -49,6 +52,7 @@ class Rule:
         def give_up() -> None:
             # Not by what comes of cancelling: a coroutine may catch that, and go on.
             self.counters.count("rule_deadlines_exceeded")
+            self._tell(f"no answer in {self._deadline:g} s")
             answered.callback(self._default)
             asked.cancel()
 
@@ -70,8 +74,14 @@ class Rule:
     def _failed(self, failure: Failure, late: IDelayedCall) -> Answer:
         if late.active():
             self.counters.count("rule_failures")
-            self._log.warn("the operator's rule failed: {why}", why=failure.getErrorMessage())
+            self._tell(failure.getBriefTraceback())
         return self._default
+
+    def _tell(self, why: str) -> None:
+        now = self._reactor.seconds()
+        if now >= self._tell_again:
+            self._tell_again = now + TELL_SECONDS
+            self._log.warn("the operator's rule failed, perhaps more often than this: {why}", why=why)
 
     def _ask(self, ask: Ask) -> object:
         """

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from gunnet.access.files import read_lines, read_text
 from gunnet.settings_error import SettingsError
@@ -76,7 +77,7 @@ def read_jwt_key(path: str, algorithm: str) -> Any:
         raise SettingsError(f"{path}: the relay verifies only; give it the public key")
     try:
         return jwt.get_algorithm_by_name(algorithm).prepare_key(text)
-    except (*_UNREADABLE, NotImplementedError) as e:
+    except (*_UNREADABLE, UnsupportedAlgorithm, NotImplementedError) as e:
         raise SettingsError(f"{path}: no key for {algorithm}") from e
 
 

@@ -33,12 +33,18 @@ class UserTokens:
     """Challenges, and tokens for those who meet them (L{gunnet.access.door.Way})."""
 
     def __init__(
-        self, secret: bytes, users: Callable[[], Collection[str]], random_bytes: Callable[[int], bytes]
+        self,
+        secret: bytes,
+        users: Callable[[], Collection[str]],
+        random_bytes: Callable[[int], bytes],
+        hosts: Collection[str] = (),
     ) -> None:
         """
         @param secret: what the marks are made with.
         @param users: gives the public keys of those who may connect.
+        @param hosts: the names that this relay has, in small letters; empty for whatever it is called.
         """
+        self._hosts = frozenset(hosts)
         self._secret = secret
         self._users = users
         self._random_bytes = random_bytes
@@ -46,10 +52,14 @@ class UserTokens:
     def challenge(self, host: str, now: float) -> str:
         """
         Something to be signed. It names the host, so that who signs can see that no other relay passes on
-        somebody else's.
+        this one's, provided that this one knows its names: else the other can ask for one with its own.
 
+        @param host: what the relay was called by who asks.
         @param now: seconds since 1970.
+        @raise NotProven: this relay is called otherwise.
         """
+        if self._hosts and host.lower() not in self._hosts:
+            raise NotProven("this relay has another name")
         host = host if _HOST.fullmatch(host) else "unknown"
         text = f"{_NAME}:{host}:{int(now) + CHALLENGE_SECONDS}:{self._random_bytes(16).hex()}"
         return f"{text}:{self._mark(text)}"

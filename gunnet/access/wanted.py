@@ -15,7 +15,8 @@ JWT_ALGORITHMS = (
     *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:(?![/?#@])[!-~])+|null")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Access:
     @ivar jwt_audience: whom they must be for.
     @ivar jwt_issuer: whom they must be from.
     @ivar allow_user: a file of public keys; who owns one is given a token.
+    @ivar allow_host: the names of this relay, with the port if there is one in its address, of which the
+        challenges for C{allow_user} name one; empty for whatever it is called by who asks for them.
     @ivar rule: a Python callable that is asked about each put, as C{module:callable}.
     @ivar rule_program: the command line of a program that is.
     @ivar rule_deadline: seconds that either may take.
@@ -50,6 +53,7 @@ class Access:
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
     allow_user: str | None = None
+    allow_host: tuple[str, ...] = ()
     rule: str | None = None
     rule_program: str | None = None
     rule_deadline: float = 1.0
@@ -66,7 +70,14 @@ class Access:
                 raise SettingsError(f"the file of {what} has no name")
         for origin in self.allow_origin:
             if not _ORIGIN.fullmatch(origin):
-                raise SettingsError(f"origin {origin!r} is not like https://app.example, in small letters")
+                raise SettingsError(
+                    f"origin {origin!r} is not like https://app.example, in small letters, or xn--… of others"
+                )
+        for host in self.allow_host:
+            if not _HOST.fullmatch(host):
+                raise SettingsError(f"host {host!r} is not like relay.example or relay.example:8765")
+        if self.allow_host and self.allow_user is None:
+            raise SettingsError("names of this relay are of no use without a file of users")
         if self.jwt_algorithm not in JWT_ALGORITHMS:
             raise SettingsError(
                 f"JWT algorithm {self.jwt_algorithm!r} is none of {', '.join(JWT_ALGORITHMS)}"

@@ -24,6 +24,9 @@ NO_ROOM_PREFIX = "Error: No room left for what begins so."
 
 _SHARED = 1 << 16
 
+Account = tuple[str, bool]
+"""What has a quota: (user, True) or (prefix, False)."""
+
 
 class Usage:
     """
@@ -74,7 +77,8 @@ class Quotas:
         self._graph = graph
         self._limits = limits
         self._counters = counters
-        self._prefixes = {prefix: 0 for prefix, _ in limits.prefix_bytes}
+        self._most = dict(limits.prefix_bytes)
+        self._prefixes = dict.fromkeys(self._most, 0)
         self.usage = Usage(limits, counters)
         self.limited = limits.user_bytes > 0 or bool(self._prefixes)
         if self.limited:
@@ -87,15 +91,15 @@ class Quotas:
         for account in self._accounts(soul):
             self._add(account, size)
 
-    def _add(self, account: tuple[str, bool], size: int) -> None:
+    def _add(self, account: Account, size: int) -> None:
         name, is_user = account
         if is_user:
             self.usage.add(name, size)
         else:
             self._prefixes[name] += size
 
-    def _accounts(self, soul: str) -> Iterator[tuple[str, bool]]:
-        """Whose a soul is: (user, True) and (prefix, False)."""
+    def _accounts(self, soul: str) -> Iterator[Account]:
+        """What a soul comes under."""
         user = user_of(soul) if self._limits.user_bytes > 0 else None
         if user is not None:
             yield user, True
@@ -107,24 +111,31 @@ class Quotas:
 
         @param verdicts: of each cell.
         """
-        more: dict[tuple[str, bool], int] = {}
-        for (soul, key, state, value), verdict in zip(cells, verdicts, strict=True):
-            if verdict is Judgement.ALLOWED:
-                for account in self._accounts(soul):
-                    more[account] = more.get(account, 0) + self._growth(soul, key, (state, value))
-        full = {account for account, size in more.items() if size > 0 and not self._has_room(account, size)}
-        if not full:
-            return verdicts
-        return [
-            self._refused(cell[0], full) or verdict if verdict is Judgement.ALLOWED else verdict
+        more: dict[Account, int] = {}
+        full: set[Account] = set()
+        judged = [
+            self._judge(cell, more, full) if verdict is Judgement.ALLOWED else verdict
             for cell, verdict in zip(cells, verdicts, strict=True)
         ]
+        for _, is_user in full:
+            self._counters.count("user_bytes_refused" if is_user else "prefix_bytes_refused")
+        return judged
 
-    def _refused(self, soul: str, full: set[tuple[str, bool]]) -> str | None:
-        for account in self._accounts(soul):
-            if account in full:
+    def _judge(self, cell: PutCell, more: dict[Account, int], full: set[Account]) -> Verdict:
+        """
+        @param more: what the cells before it take, of those that may stand.
+        @param full: is added to.
+        """
+        soul, key, state, value = cell
+        accounts = list(self._accounts(soul))
+        size = self._growth(soul, key, (state, value)) if accounts else 0
+        for account in accounts:
+            if size > 0 and self._room(account) < more.get(account, 0) + size:
+                full.add(account)
                 return NO_ROOM_USER if account[1] else NO_ROOM_PREFIX
-        return None
+        for account in accounts:
+            more[account] = more.get(account, 0) + size
+        return Judgement.ALLOWED
 
     def _growth(self, soul: str, key: str, cell: Cell) -> int:
         try:
@@ -135,16 +146,12 @@ class Quotas:
             return 0
         return weight(soul, key, cell) - (0 if known is None else weight(soul, key, known))
 
-    def _has_room(self, account: tuple[str, bool], size: int) -> bool:
+    def _room(self, account: Account) -> int:
+        """How much more may be kept."""
         name, is_user = account
         if is_user:
-            if self.usage.of(name) + size > self._limits.user_bytes:
-                self._counters.count("user_bytes_refused")
-                return False
-        elif self._prefixes[name] + size > dict(self._limits.prefix_bytes)[name]:
-            self._counters.count("prefix_bytes_refused")
-            return False
-        return True
+            return self._limits.user_bytes - self.usage.of(name)
+        return self._most[name] - self._prefixes[name]
 
 
 def user_of(soul: str) -> str | None:

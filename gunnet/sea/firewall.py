@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 
+from msgspec import Struct
+
 from gunnet.counters import Counters
 from gunnet.graph.expiry import is_expired
 from gunnet.graph.node import PutCell, linked_soul
@@ -52,8 +54,7 @@ class Judgement(Enum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """
     A signature that is to be verified.
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gunnet.graph.match import is_truthy
 from gunnet.sea.errors import BadData, NotVerified
@@ -43,8 +44,7 @@ def owner_of(soul: str) -> str | None:
     return ".".join(pieces[:2]) if len(pieces) > 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class SignedValue:
+class SignedValue(Struct, frozen=True):
     """
     A signed value taken apart.
 

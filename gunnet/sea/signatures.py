@@ -118,9 +118,26 @@ def is_signature(signature: bytes, text: bytes, key: ec.EllipticCurvePublicKey) 
     """
     if len(signature) != 64:
         return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     try:
-        key.verify(utils.encode_dss_signature(r, s), digest(text), _ECDSA)
+        key.verify(as_der(signature), digest(text), _ECDSA)
     except InvalidSignature:
         return False
     return True
+
+
+def as_der(signature: bytes) -> bytes:
+    """
+    r and s the way the library wants them: what its own C{encode_dss_signature} gives, without the way
+    through two numbers.
+
+    @param signature: 64 bytes.
+    """
+    r, s = _der_integer(signature[:32]), _der_integer(signature[32:])
+    return b"\x30%c%b%b" % (len(r) + len(s), r, s)
+
+
+def _der_integer(digits: bytes) -> bytes:
+    bare = digits.lstrip(b"\0")
+    if not bare or bare[0] > 0x7F:
+        bare = b"\0" + bare
+    return b"\x02%c%b" % (len(bare), bare)

@@ -42,6 +42,8 @@ def json_text(value: Any, *, sort: bool = False) -> bytes:
     @param sort: all names in UTF-16 order, as relays of gun.js have them (C{lib/yson.js}).
     @raise BadData: if JSON can't say it.
     """
+    if type(value) is str:
+        return jstext.string(value)
     try:
         return jstext.stringify(value if _is_plain(value) else _in_javascript(value), sort=sort)
     except (ValueError, RecursionError) as error:

@@ -28,6 +28,8 @@ class Addresses:
     """
     What each address does. One without links is remembered for as long as there is room, so that links anew
     do not make it forgotten.
+
+    @ivar limited: whether there is any bound.
     """
 
     def __init__(self, limits: Limits, counters: Counters, seconds: Callable[[], float]) -> None:
@@ -37,38 +39,58 @@ class Addresses:
         self._limits = limits
         self._counters = counters
         self._seconds = seconds
-        self._known: OrderedDict[str, _Address] = OrderedDict()
+        self._linked: dict[str, _Address] = {}  # these are as many as there may be links
+        self._idle: OrderedDict[str, _Address] = OrderedDict()
         self.limited = max(limits.address_links, limits.address_messages, limits.address_bytes) > 0
 
     def __len__(self) -> int:
         """How many are remembered."""
-        return len(self._known)
+        return len(self._linked) + len(self._idle)
+
+    def _find(self, address: str) -> _Address:
+        known = self._linked.get(address) or self._idle.get(address)
+        if known is not None:
+            return known
+        limits, now = self._limits, self._seconds()
+        return _Address(0, Bucket(limits.address_messages, now), Bucket(limits.address_bytes, now))
 
     def enter(self, address: str) -> bool:
         """Whether C{address} may have one more link; if so it has, until L{leave}."""
-        limits, now = self._limits, self._seconds()
-        known = self._known.get(address)
-        if known is None:
-            known = _Address(0, Bucket(limits.address_messages, now), Bucket(limits.address_bytes, now))
-            self._known[address] = known
-        if 0 < limits.address_links <= known.links:
+        known = self._find(address)
+        if 0 < self._limits.address_links <= known.links:
             self._counters.count("address_links_refused")
             return False
         known.links += 1
-        self._known.move_to_end(address)
-        self._evict()
+        self._idle.pop(address, None)
+        self._linked[address] = known
         return True
-
-    def _evict(self) -> None:
-        if len(self._known) > self._limits.addresses:
-            idle = next((name for name, known in self._known.items() if not known.links), None)
-            if idle is not None:  # those with links are as many as there may be links
-                self._counters.count("addresses_evicted")
-                del self._known[idle]
 
     def leave(self, address: str) -> None:
         """A link of C{address} is gone."""
-        self._known[address].links -= 1
+        known = self._linked[address]
+        known.links -= 1
+        if not known.links:
+            self._rest(address, self._linked.pop(address))
+
+    def _rest(self, address: str, known: _Address) -> None:
+        self._idle[address] = known
+        self._idle.move_to_end(address)
+        if len(self._idle) > self._limits.addresses:
+            self._counters.count("addresses_evicted")
+            self._idle.popitem(last=False)
+
+    def may_try(self, address: str) -> bool:
+        """Whether somebody there may try to get in, who may have tried too often."""
+        rate = self._limits.address_messages
+        return rate <= 0 or self._find(address).messages.debt_seconds(rate, self._seconds()) <= 0
+
+    def failed(self, address: str) -> None:
+        """Somebody there has tried to get in, and may not: that counts as a message."""
+        if self._limits.address_messages > 0:
+            known = self._find(address)
+            known.messages.spend(1)
+            if not known.links:
+                self._rest(address, known)
 
     def spend(self, address: str, messages: int, size: int) -> float:
         """
@@ -77,7 +99,7 @@ class Addresses:
         @param size: bytes.
         @return: for how many seconds no more is to be read from it.
         """
-        limits, known, now = self._limits, self._known[address], self._seconds()
+        limits, known, now = self._limits, self._linked[address], self._seconds()
         wait = 0.0
         for bucket, amount, rate, counter in (
             (known.messages, messages, limits.address_messages, "address_messages_exceeded"),

@@ -16,12 +16,38 @@ from twisted.web.resource import Resource
 from gunnet.access.door import COOKIE, Door, Refusal, Visit
 from gunnet.access.users import CHALLENGE_SECONDS, TOKEN_SECONDS, NotProven, UserTokens
 from gunnet.counters import Counters
+from gunnet.transport.addresses import Addresses, address_of
 from gunnet.wire import jstext
 
 if TYPE_CHECKING:
     from gunnet.web.resource import RelayRequest
 
 _TEXT = b"text/plain; charset=utf-8"
+
+
+TOO_OFTEN = Refusal(429, "too many tries, or messages, from this address")
+
+
+class Tries:
+    """How often one address may try to get in and fail, if its messages are limited."""
+
+    def __init__(self, addresses: Addresses, counters: Counters) -> None:
+        self._addresses = addresses
+        self._counters = counters
+
+    def refuse(self, request: RelayRequest) -> Refusal | None:
+        """Whether C{request} is one too many, and is not to be looked at."""
+        address = address_of(request.getClientAddress())
+        if address is None or self._addresses.may_try(address):
+            return None
+        self._counters.count("address_tries_refused")
+        return TOO_OFTEN
+
+    def failed(self, request: RelayRequest) -> None:
+        """C{request} was looked at, and refused."""
+        address = address_of(request.getClientAddress())
+        if address is not None:
+            self._addresses.failed(address)
 
 
 def visit_of(request: RelayRequest) -> Visit:
@@ -65,27 +91,6 @@ class Challenge(Resource):
 
     isLeaf = True
 
-    def __init__(self, users: UserTokens, door: Door, seconds: Callable[[], float]) -> None:
-        super().__init__()
-        self._users = users
-        self._door = door
-        self._seconds = seconds
-
-    def render_GET(self, request: RelayRequest) -> bytes:
-        """Give one."""
-        visit = visit_of(request)
-        refusal = self._door.refuse_origin(visit)
-        if refusal is not None:
-            return refuse(request, refusal)
-        challenge = self._users.challenge(visit.host, self._seconds())
-        return answer(request, {"challenge": challenge, "seconds": CHALLENGE_SECONDS})
-
-
-class Tokens(Resource):
-    """Gives tokens for challenges that were met."""
-
-    isLeaf = True
-
     def __init__(
         self, users: UserTokens, door: Door, counters: Counters, seconds: Callable[[], float]
     ) -> None:
@@ -95,9 +100,38 @@ class Tokens(Resource):
         self._counters = counters
         self._seconds = seconds
 
+    def render_GET(self, request: RelayRequest) -> bytes:
+        """Give one."""
+        visit = visit_of(request)
+        refusal = self._door.refuse_origin(visit)
+        if refusal is not None:
+            return refuse(request, refusal)
+        try:
+            challenge = self._users.challenge(visit.host, self._seconds())
+        except NotProven as why:
+            self._counters.count("challenges_refused")
+            return refuse(request, Refusal(403, str(why)))
+        return answer(request, {"challenge": challenge, "seconds": CHALLENGE_SECONDS})
+
+
+class Tokens(Resource):
+    """Gives tokens for challenges that were met."""
+
+    isLeaf = True
+
+    def __init__(
+        self, users: UserTokens, door: Door, tries: Tries, counters: Counters, seconds: Callable[[], float]
+    ) -> None:
+        super().__init__()
+        self._users = users
+        self._door = door
+        self._tries = tries
+        self._counters = counters
+        self._seconds = seconds
+
     def render_POST(self, request: RelayRequest) -> bytes:
         """Give one, or say why not."""
-        refusal = self._door.refuse_origin(visit_of(request))
+        refusal = self._tries.refuse(request) or self._door.refuse_origin(visit_of(request))
         if refusal is not None:
             return refuse(request, refusal)
         try:
@@ -110,6 +144,7 @@ class Tokens(Resource):
             token = self._users.prove(said["pub"], said["proof"], self._seconds())
         except NotProven as why:
             self._counters.count("proofs_refused")
+            self._tries.failed(request)
             return refuse(request, Refusal(403, str(why)))
         self._counters.count("tokens_given")
         return answer(request, {"token": token, "seconds": TOKEN_SECONDS})

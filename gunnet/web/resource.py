@@ -29,7 +29,7 @@ from gunnet.access.door import Door
 from gunnet.access.users import UserTokens
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
-from gunnet.web.entrance import Challenge, Tokens, refuse, visit_of
+from gunnet.web.entrance import Challenge, Tokens, Tries, refuse, visit_of
 
 if TYPE_CHECKING:
     from gunnet.mesh.relay import Relay
@@ -147,14 +147,15 @@ class Root(Resource):
         self._path = path.encode()
         counters, seconds = factory.mesh.relay.counters, factory.reactor.seconds
         door = door or Door((), (), counters)
-        self._upgrade = Upgrade(factory, door, seconds)
+        tries = Tries(factory.addresses, counters)
+        self._upgrade = Upgrade(factory, door, tries, seconds)
         page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
         self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
         self._found[b"/healthz"] = Health(factory.mesh.relay)
         if users is not None:
             folder = self._path.rstrip(b"/")
-            self._found[folder + b"/challenge"] = Challenge(users, door, seconds)
-            self._found[folder + b"/token"] = Tokens(users, door, counters, seconds)
+            self._found[folder + b"/challenge"] = Challenge(users, door, counters, seconds)
+            self._found[folder + b"/token"] = Tokens(users, door, tries, counters, seconds)
         self._scripts_missing = b"not found\n"
         if gun_js is None:
             self._scripts_missing = (
@@ -254,9 +255,12 @@ class Health(Resource):
 class Upgrade(WebSocketResource):
     """Turns a request into a WebSocket link, or answers it at once."""
 
-    def __init__(self, factory: ServerFactory, door: Door, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, factory: ServerFactory, door: Door, tries: Tries, seconds: Callable[[], float]
+    ) -> None:
         super().__init__(factory)
         self._door = door
+        self._tries = tries
         self._seconds = seconds
 
     def render(self, request: RelayRequest) -> Any:
@@ -267,8 +271,12 @@ class Upgrade(WebSocketResource):
             request.setHeader(b"content-type", _TEXT)
             request.setHeader(b"sec-websocket-version", b"13")
             return problem
+        refusal = self._tries.refuse(request)
+        if refusal is not None:
+            return refuse(request, refusal)
         refusal = self._door.refuse(visit_of(request), self._seconds())
         if refusal is not None:
+            self._tries.failed(request)
             return refuse(request, refusal)
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
             # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.

@@ -79,10 +79,10 @@ def number(value: float | int) -> str:
         double = float(value)
     except OverflowError:
         double = math.inf
+    if -1e16 < double < 1e16 and double == (integer := int(double)):
+        return str(integer)
     if not math.isfinite(double):
         raise ValueError(f"{value!r} is not a finite number")
-    if double == int(double) and abs(double) < 1e16:
-        return str(int(double))
     sign = "-" if double < 0 else ""
     mantissa, _, exponent = repr(abs(double)).partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -157,14 +157,14 @@ def stringify(value: Any, *, sort: bool = False) -> bytes:
 
 
 def _stringify(value: Any, sort: bool) -> bytes:
+    if isinstance(value, str):
+        return string(value)
     if value is None:
         return b"null"
     if value is True:
         return b"true"
     if value is False:
         return b"false"
-    if isinstance(value, str):
-        return string(value)
     if isinstance(value, (int, float)):
         return number(value).encode("ascii")
     if isinstance(value, list):

@@ -26,6 +26,11 @@ ALICE, EVE = sea.pair(), sea.pair()
 APP = "https://app.example"
 SECRET = "correct horse battery staple"
 KEY = "k" * 32
+UNKNOWN_CURVE = f"""\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAVUDQgAE{"A" * 86}==
+-----END PUBLIC KEY-----
+"""
 LONG_AGO, FAR_AHEAD = 1_000_000_000, 32_000_000_000
 
 
@@ -183,6 +188,7 @@ class JWTTests(FileCase):
             ("k" * 63, "HS512", "at least 64 bytes"),
             (KEY, "RS256", "no key for RS256"),
             ("-----BEGIN PRIVATE KEY-----", "ES256", "public key"),
+            (UNKNOWN_CURVE, "ES256", "no key for ES256"),
         ):
             path = self.file(text)
             self.assertIn(why, str(self.assertRaises(SettingsError, read_jwt_key, path, algorithm)))
@@ -213,6 +219,16 @@ class UserTests(SynchronousTestCase):
         """No two are the same, and a host that could be mistaken for more is not repeated."""
         self.assertNotEqual(self.users.challenge("a", 0.0), self.users.challenge("a", 0.0))
         self.assertIn(":unknown:", self.users.challenge("a b", 0.0))
+
+    def test_passed_on(self) -> None:
+        """
+        Another relay can't have a challenge that names it, to pass it on to users of both, if this one knows
+        its own names.
+        """
+        users = UserTokens(b"s" * 32, lambda: self.allowed, Random(1).randbytes, ["relay.example"])
+        self.assertIn(":Relay.Example:", users.challenge("Relay.Example", 0.0))
+        for host in ("evil.example", "relay.example:80", "", "unknown"):
+            self.assertRaises(NotProven, users.challenge, host, 0.0)
 
     def test_refused(self) -> None:
         """No token for others, for what was not signed, not a challenge of this relay, or too old."""
@@ -269,7 +285,10 @@ class WantedTests(SynchronousTestCase):
             ({"token_file": " "}, "file of tokens"),
             ({"allow_origin": ("app.example",)}, "'app.example'"),
             ({"allow_origin": ("https://app.example/x",)}, "/x"),
+            ({"allow_origin": ("https://b\u00fccher.example",)}, "xn--"),
             ({"jwt_algorithm": "none"}, "'none'"),
             ({"jwt_audience": "a"}, "without a JWT key"),
+            ({"allow_host": ("https://a",), "allow_user": "u"}, "'https://a'"),
+            ({"allow_host": ("a",)}, "without a file of users"),
         ):
             self.assertIn(why, str(self.assertRaises(SettingsError, Access, **fields)))

@@ -94,6 +94,33 @@ class WatchedTests(FileCase):
         self.clock.advance(LOOK_AGAIN_SECONDS)
         self.assertEqual({BOB}, self.watched.found)
 
+    def test_same_time(self) -> None:
+        """A change is seen that leaves the size as it was, and the time, as far as one can set that."""
+        before = os.stat(self.path)
+        self.write(self.path, BOB)
+        while os.stat(self.path).st_ctime_ns == before.st_ctime_ns:  # a system's clock ticks in milliseconds
+            os.utime(self.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.clock.advance(LOOK_AGAIN_SECONDS)
+        self.assertEqual({BOB}, self.watched.found)
+
+    def test_fault(self) -> None:
+        """What goes wrong that should not is logged, and does not end the looking."""
+
+        def broken(path: str) -> frozenset[str]:
+            raise KeyError(path)
+
+        for name in ("_read", "_changed"):
+            with self.subTest(name):
+                was = getattr(self.watched, name)
+                setattr(self.watched, name, broken)
+                self.write(self.path, f"{ALICE} #{name}")
+                self.clock.advance(LOOK_AGAIN_SECONDS)
+                self.assertEqual(1, len(self.flushLoggedErrors(KeyError)))
+                setattr(self.watched, name, was)
+                self.write(self.path, f"{BOB} #{name}")
+                self.clock.advance(LOOK_AGAIN_SECONDS)
+                self.assertEqual({BOB}, self.watched.found)
+
     def test_stop(self) -> None:
         """After a stop it is looked at no more."""
         self.watched.stopService()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -15,8 +16,15 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.access.program import AGAIN_SECONDS, AGAIN_SECONDS_MAX, LINE_BYTES, ProgramRule
-from gunnet.access.rules import NOT_ASKED, CallableRule, load_rule
+from gunnet.access.program import (
+    AGAIN_SECONDS,
+    AGAIN_SECONDS_MAX,
+    LINE_BYTES,
+    PIPES_SECONDS,
+    STOP_SECONDS,
+    ProgramRule,
+)
+from gunnet.access.rules import NOT_ASKED, TELL_SECONDS, CallableRule, Rule, load_rule
 from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.mesh.asks import ACCEPT, DROP, Answer, Ask
@@ -86,6 +94,29 @@ class CallableTests(SynchronousTestCase):
             self.assertEqual(1, self.made.counters["rule_deadlines_exceeded"])
             self.assertEqual(0, self.made.counters["rule_failures"])
 
+    def test_told(self) -> None:
+        """What fails is told with where it did, what is late as well, but seldom: there may be many puts."""
+        logged: list[str] = []
+        self.patch(Rule, "_log", SimpleNamespace(warn=lambda _, **fields: logged.append(str(fields))))
+
+        def broken(ask: Ask) -> None:
+            raise KeyError("oops")
+
+        rule = self.rule(broken)
+        for _ in range(100):
+            rule.ask(an_ask())
+        self.assertEqual(1, len(logged))
+        self.assertIn("KeyError", logged[0])
+        self.assertIn("test_rules.py", logged[0])
+        self.assertEqual(100, rule.counters["rule_failures"])
+        self.clock.advance(TELL_SECONDS)
+        rule.ask(an_ask())
+        self.assertEqual(2, len(logged))
+        self.rule(lambda ask: Deferred()).ask(an_ask())
+        self.clock.advance(DEADLINE)
+        self.assertEqual(3, len(logged))
+        self.assertIn("no answer in 0.5 s", logged[2])
+
     def test_load(self) -> None:
         """A rule is found by its name, and if it is not, one line says why."""
         self.assertIs(no_rule, load_rule("tests.access.test_rules:no_rule"))
@@ -117,6 +148,7 @@ class Process:
         self.lines: list[dict[str, Any]] = []
         self.signals: list[str] = []
         self.gone = False
+        self.closed = False
 
     def write(self, data: bytes) -> None:
         self.lines += [json.loads(line) for line in data.splitlines()]
@@ -129,8 +161,16 @@ class Process:
     def say(self, *answers: Any) -> None:
         self.protocol.outReceived(b"".join(json.dumps(answer).encode() + b"\n" for answer in answers))
 
-    def end(self) -> None:
+    def loseConnection(self) -> None:
+        self.closed = True
+
+    def exit(self) -> None:
+        """It is gone, but something that it started still has its pipes."""
         self.gone = True
+        self.protocol.processExited(Failure(ProcessTerminated(1)))
+
+    def end(self) -> None:
+        self.exit()
         self.protocol.processEnded(Failure(ProcessTerminated(1)))
 
 
@@ -259,11 +299,45 @@ class ProgramTests(SynchronousTestCase):
         """When the relay stops, it is ended, and not started again."""
         asked = self.rule.ask(an_ask(1))
         self.processes[-1].protocol.errReceived(b"a word\n")
-        self.rule.stopService()
+        stopped = self.rule.stopService()
         self.assertEqual(["TERM"], self.processes[-1].signals)
         self.assertEqual(NOT_ASKED, self.successResultOf(asked))
+        self.assertNoResult(stopped)
         self.processes[-1].end()
+        self.successResultOf(stopped)
+        self.assertIsNone(self.rule.stopService())
         self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stop_stubborn(self) -> None:
+        """One that does not go by itself is made to, and not waited for any longer."""
+        stopped = self.rule.stopService()
+        self.clock.advance(STOP_SECONDS)
+        self.assertEqual(["TERM", "KILL"], self.processes[-1].signals)
+        self.successResultOf(stopped)
+        self.assertTrue(self.processes[-1].closed)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stop_leaving(self) -> None:
+        """One that was ended for another reason just now is waited for as well."""
+        self.processes[-1].protocol.outReceived(b"x" * (LINE_BYTES + 1))
+        stopped = self.rule.stopService()
+        self.assertNoResult(stopped)
+        self.processes[-1].end()
+        self.successResultOf(stopped)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_left_behind(self) -> None:
+        """Something that it started and that has its pipes does not keep it from being started again."""
+        asked = self.rule.ask(an_ask(1))
+        self.processes[-1].exit()
+        self.processes[-1].say({"id": "1", "action": "accept"})
+        self.assertEqual(ACCEPT, self.successResultOf(asked))
+        self.clock.advance(PIPES_SECONDS)
+        self.assertTrue(self.processes[-1].closed)
+        self.clock.advance(AGAIN_SECONDS)
+        self.assertEqual(2, len(self.processes))
+        self.processes[0].protocol.processEnded(Failure(ProcessTerminated(1)))
+        self.assertIs(self.processes[-1].protocol, self.rule._program)
 
     def test_stop_while_away(self) -> None:
         """Also while it waits to be started."""

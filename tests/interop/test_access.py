@@ -5,6 +5,7 @@ Who may use a relay: the real gun.js at the door of relays that not everybody ma
 from __future__ import annotations
 
 import sys
+from urllib.parse import urlsplit
 
 from gunnet import sea
 from tests.interop import node
@@ -28,9 +29,10 @@ class Access(Scenarios):
         return path
 
     async def guarded(self, *options: str) -> Relay:
-        """A relay with these options."""
+        """A relay with these options; C{HOST} in them is its own host."""
         relay = self.stopped_relay()
-        relay.options = options
+        host = urlsplit(relay.url).netloc
+        relay.options = tuple(option.replace("HOST", host) for option in options)
         await relay.start()
         return relay
 
@@ -93,7 +95,9 @@ class FourWays(Access):
 
     async def test_private(self) -> None:
         """And nobody else gets in; who has a token still writes only as one of them."""
-        relay = await self.guarded("--allow-user", self.users, "--allow-pub", self.users)
+        relay = await self.guarded(
+            "--allow-user", self.users, "--allow-pub", self.users, "--allow-host", "HOST"
+        )
         page = await self.page()
         self.assertIsNone(await page.call("enter", url=relay.url, pair=self.eve.as_dict()))
         token = await page.call("enter", url=relay.url, pair=self.alice.as_dict())
@@ -106,7 +110,7 @@ class FourWays(Access):
             "`gunnet relay`",
             "`gunnet relay --require-signed`",
             "`gunnet relay --allow-pub users.txt`",
-            "`gunnet relay --allow-user users.txt --allow-pub users.txt`",
+            "`gunnet relay --allow-user users.txt --allow-pub users.txt --allow-host relay.example`",
         ):
             self.assertIn(command, page)
 

@@ -81,6 +81,21 @@ class UserTests(QuotaCase):
         self.assertIs(True, self.signed(ALICE, "a", None))
         self.assertIs(True, self.signed(ALICE, "c", LONG))
 
+    def test_together(self) -> None:
+        """Of a put, what there is room for may stand, and in any case what makes nothing larger."""
+        self.begin(user_bytes=5000)
+        self.assertIs(True, self.signed(ALICE, "a", LONG))
+        self.talk.advance(1.0)
+        soul = f"~{ALICE.pub}/in"
+        values = {"b": LONG, "c": LONG, "a": LONG.replace("x", "y"), "d": "small"}
+        graph = sea.sign_node(soul, values, self.talk.now, ALICE)
+        self.assertEqual(NO_ROOM_USER, self.say({"#": "many", "put": graph}))
+        kept = {key: self.talk.store.cell(soul, key) for key in "abcd"}
+        self.assertEqual(["a", "b", "d"], [key for key, cell in kept.items() if cell is not None])
+        assert kept["a"] is not None
+        self.assertIn(b"yyy", kept["a"][1])
+        self.assertEqual(1, self.counters["user_bytes_refused"])
+
     def test_others(self) -> None:
         """What others write into somebody's graph is kept for its owner."""
         self.begin(user_bytes=5000)
@@ -129,6 +144,23 @@ class PrefixTests(QuotaCase):
         self.assertIsNotNone(self.talk.store.cell("hall", "a"))
         self.assertIsNone(self.talk.store.cell("room/3", "a"))
         self.assertEqual(NO_ROOM_PREFIX, self.public("more", a="x" * 6000))
+
+    def test_due(self) -> None:
+        """Each write with a future state has room while it waits; whether it has is looked at again then."""
+        self.begin(prefix_bytes=(("room/", 3000),), user_bytes=5000)
+        later, graph = self.talk.now + 1000, {}
+        for number in range(3):
+            graph |= put("x", f"room/{number}", {"a": LONG}, later)["put"]
+        mine = f"~{ALICE.pub}/in"
+        for soul, node in graph.items():
+            self.client.say({"#": f"at {soul}", "put": {soul: node}})
+        for key in "abc":
+            self.client.say({"#": f"at {key}", "put": sea.sign_node(mine, {key: LONG}, later, ALICE)})
+        self.assertEqual([], self.client.take())
+        self.talk.advance(1001)
+        said = {each["@"]: each.get("err", each.get("ok")) for each in self.client.take()}
+        self.assertEqual([True, NO_ROOM_PREFIX, NO_ROOM_PREFIX], [said[f"at room/{at}"] for at in range(3)])
+        self.assertEqual([True, True, NO_ROOM_USER], [said[f"at {key}"] for key in "abc"])
 
 
 class UsageTests(SynchronousTestCase):

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import sea
-from gunnet.sea.signatures import sign_text
+from gunnet.sea.signatures import as_der, sign_text
 from gunnet.sea.text import json_text, parsed
 from tests.sea.given import ALICE, ANYTHING, BOB, KEY_TEXTS, RECORDED, alike, attempt, flipped
 from tests.wire.javascript import checked, json_values, same, texts
+
+HALVES = st.binary(min_size=32, max_size=32) | st.builds(
+    lambda digits, place: digits.rjust(place, b"\0").ljust(32, b"\0"),
+    st.binary(max_size=4),
+    st.integers(0, 32),
+)
+"""32 bytes of any kind, and with many zeros before and behind."""
 
 
 class RecordedTests(SynchronousTestCase):
@@ -170,6 +178,21 @@ class HostileTests(SynchronousTestCase):
         """A number beyond a double is no data."""
         for data in (10**400, float("inf"), float("nan"), "1e400"):
             self.assertRaises(sea.BadData, sea.sign, data, ALICE)
+
+
+class DERTests(SynchronousTestCase):
+    """Signatures the way the library wants them."""
+
+    @given(HALVES, HALVES)
+    @example(bytes(32), bytes(32))
+    @example(b"\xff" * 32, b"\x7f" + bytes(31))
+    @example(b"\x80" + bytes(31), bytes(31) + b"\x80")
+    @example(bytes(31) + b"\x7f", b"\0\x80" + bytes(30))
+    @example(b"\0" * 16 + b"\x01" + bytes(15), b"\0\0\x7f" + b"\xff" * 29)
+    def test_as_library(self, r: bytes, s: bytes) -> None:
+        """They are what the library itself makes of r and s: 0, leading zeros and high bits included."""
+        numbers = (int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        self.assertEqual(as_der(r + s), encode_dss_signature(*numbers))
 
 
 def json_value(data: Any) -> Any:

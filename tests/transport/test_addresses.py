@@ -60,17 +60,21 @@ class AddressesTests(SynchronousTestCase):
         self.assertIsNone(address_of(IPv4Address("TCP", "name", 1)))
 
     def test_addresses(self) -> None:
-        """Of those without links, no more are remembered than there is room for."""
+        """Of those without links, no more are remembered than there is room for: the oldest is forgotten."""
         counters = Counters()
-        addresses = Addresses(Limits(addresses=2, address_links=1), counters, lambda: 0.0)
-        for host in ("a", "b", "c"):
+        addresses = Addresses(Limits(addresses=2, address_bytes=10), counters, lambda: 0.0)
+        for host in "abcde":
             self.assertTrue(addresses.enter(host))
-        self.assertEqual(3, len(addresses))
-        addresses.leave("a")
-        self.assertTrue(addresses.enter("d"))
-        self.assertEqual(3, len(addresses))
+            self.assertEqual(5.0, addresses.spend(host, 0, 100))
+        self.assertEqual(5, len(addresses))
+        for host in "bac":
+            addresses.leave(host)
+        self.assertEqual(4, len(addresses))
         self.assertEqual(1, counters["addresses_evicted"])
-        self.assertTrue(addresses.enter("a"))
+        for host, waits in (("a", 5.1), ("b", 0.0), ("c", 5.1), ("f", 0.0)):
+            addresses.enter(host)
+            self.assertEqual(waits, addresses.spend(host, 0, 1), host)
+        self.assertEqual(6, len(addresses))
 
     def test_links_anew(self) -> None:
         """A new link does not make what was spent forgotten."""

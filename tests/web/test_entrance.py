@@ -5,6 +5,7 @@ Tests for L{gunnet.web.entrance}: who may connect, as requests.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from random import Random
 
 from gunnet import sea
@@ -12,13 +13,16 @@ from gunnet.access import tokens
 from gunnet.access.door import Door
 from gunnet.access.tokens import Secrets
 from gunnet.access.users import UserTokens
+from gunnet.limits import Limits
 from gunnet.transport.link import Links
 from gunnet.transport.websocket import ServerFactory
 from gunnet.web.resource import SAID_BYTES, RelaySite, Root
+from tests.transport.doubles import RecordingMesh
 from tests.web.test_resource import UPGRADE, Answer, WebCase
 
 ALICE, EVE = sea.pair(), sea.pair()
 SECRET = "correct horse battery staple"
+HOSTS = ("relay.example", "a")
 APP = "https://app.example"
 
 
@@ -27,9 +31,13 @@ class EntranceTests(WebCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.begin(self.mesh)
+
+    def begin(self, mesh: RecordingMesh) -> None:
+        self.mesh = mesh
         factory = ServerFactory(self.mesh, Links(), self.clock)  # type: ignore[arg-type]
         self.counters = self.mesh.relay.counters
-        users = UserTokens(b"s" * 32, lambda: {ALICE.pub}, Random(1).randbytes)
+        users = UserTokens(b"s" * 32, lambda: {ALICE.pub}, Random(1).randbytes, HOSTS)
         door = Door([APP], [Secrets(lambda: [tokens._hash(SECRET)]), users], self.counters)
         self.site = RelaySite(Root(factory, self.path, None, door, users), self.clock)
 
@@ -91,9 +99,35 @@ class EntranceTests(WebCase):
             self.assertEqual(400, self.post(nonsense).code, nonsense[:9])
         for path in ("/gun/challenge", "/gun/token"):
             self.assertIn(self.ask(path, "PUT").code, (405, 501))
+        self.assertEqual(403, self.ask("/gun/challenge", headers=b"Host: evil.example\r\n").code)
+        self.assertEqual(1, self.counters["challenges_refused"])
         evil = b"Origin: https://evil.example\r\n"
         self.assertEqual(403, self.post(body, evil).code)
         self.assertEqual(403, self.ask("/gun/challenge", headers=b"Host: a\r\n" + evil).code)
+
+    def test_tries(self) -> None:
+        """
+        Where messages of an address are limited, so are tries with tokens and proofs that fail. Those that do
+        not fail cost nothing.
+        """
+        self.begin(RecordingMesh(replace(Limits(), address_messages=1)))
+        proof = {"pub": EVE.pub, "proof": "SEA{}"}
+        for _ in range(3):
+            self.assertEqual(401, self.connect("?token=guess").code)
+            self.assertEqual(403, self.post(json.dumps(proof).encode()).code)
+        self.assertEqual(429, self.connect("?token=guess").code)
+        self.assertEqual(429, self.connect(f"?token={SECRET.replace(' ', '+')}").code)
+        self.assertEqual(429, self.post(json.dumps(proof).encode()).code)
+        self.assertEqual(3, self.counters["address_tries_refused"])
+        self.clock.advance(1.0)
+        for _ in range(9):
+            self.assertEqual(101, self.connect(f"?token={SECRET.replace(' ', '+')}").code)
+        self.assertEqual(401, self.connect("?token=guess").code)
+
+    def test_tries_unlimited(self) -> None:
+        """Elsewhere they may."""
+        for _ in range(99):
+            self.assertEqual(401, self.connect("?token=guess").code)
 
     def test_off(self) -> None:
         """Without users there is nothing to be had."""
