@@ -38,6 +38,7 @@ class _Put:
     @ivar outcomes: of each cell, or the L{Check} that it waits for.
     @ivar waiting: how many of them are still to come, or 1 while the operator's rule is asked.
     @ivar answer: what that said.
+    @ivar again: whether it was judged before, when it came.
     """
 
     peer: Peer
@@ -48,6 +49,7 @@ class _Put:
     size: int
     judged: Judged
     answer: Answer | None = None
+    again: bool = False
 
 
 class Checks:
@@ -99,7 +101,15 @@ class Checks:
         return False
 
     def judge(
-        self, peer: Peer, message: str, cells: list[PutCell], size: int, judged: Judged, now: float
+        self,
+        peer: Peer,
+        message: str,
+        cells: list[PutCell],
+        size: int,
+        judged: Judged,
+        now: float,
+        *,
+        again: bool = False,
     ) -> None:
         """
         Have a put judged, at once if that can be.
@@ -107,6 +117,8 @@ class Checks:
         @param message: its id.
         @param size: of the put, bytes.
         @param judged: called once, now or later.
+        @param again: whether it was judged before, when it came; then it does not count once more for how
+            fast somebody writes.
         """
         firewall = self.firewall
         outcomes: list[Outcome | Check] = []
@@ -119,7 +131,7 @@ class Checks:
             outcome = firewall.judge(cell, now) if concerns else Judgement.ALLOWED
             waiting += isinstance(outcome, Check)
             outcomes.append(outcome)
-        put = _Put(peer, message, cells, outcomes, waiting, size, judged)
+        put = _Put(peer, message, cells, outcomes, waiting, size, judged, again=again)
         if not waiting:
             self._have_asked(put)
         if not put.waiting and not any(cell[0] in self._souls for cell in cells):
@@ -136,7 +148,8 @@ class Checks:
         if put.answer is not None and put.answer.action != "accept":
             said = Judgement.DROPPED if put.answer.action == "drop" else put.answer.err
             verdicts = [said if verdict is Judgement.ALLOWED else verdict for verdict in verdicts]
-        if self.writers.limited and put.peer.url is None:  # relays that are dialled pass on what others wrote
+        # Relays that are dialled pass on what others wrote.
+        if self.writers.limited and put.peer.url is None and not put.again:
             verdicts = self.writers.judge(put.cells, verdicts, now)
         if self.quotas.limited:
             verdicts = self.quotas.judge(put.cells, verdicts)
@@ -145,7 +158,7 @@ class Checks:
     def judge_again(self, peer: Peer, cell: PutCell, judged: Judged, now: float) -> None:
         """Have a cell of C{peer} judged once more, since it could not stand at once when it was."""
         if self.concern([cell]):
-            self.judge(peer, "", [cell], len(cell[3]), judged, now)
+            self.judge(peer, "", [cell], len(cell[3]), judged, now, again=True)
         else:
             judged([Judgement.ALLOWED], now)
 

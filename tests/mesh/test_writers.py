@@ -64,6 +64,16 @@ class WriterTests(SynchronousTestCase):
         self.assertEqual(TOO_FAST, answers[-1])
         self.assertLess(0, self.counters["writer_bytes_refused"])
 
+    def test_due(self) -> None:
+        """Who has a clock that is fast is not slower for it: a put counts when it comes, and once."""
+        self.begin(writer_puts=PER_SECOND)
+        soul = f"~{ALICE.pub}/in"
+        graph = sea.sign_node(soul, {f"k{at}": at for at in range(30)}, self.talk.now + 200, ALICE)
+        self.client.say({"#": "early", "put": graph})
+        self.talk.advance(201)
+        self.assertEqual([True], [each.get("ok") for each in self.client.take() if each.get("@") == "early"])
+        self.assertEqual(0, self.counters["writer_puts_refused"])
+
     def test_writers(self) -> None:
         """Of no more keys than there is room for is that remembered."""
         self.begin(writer_puts=1, writers=1)
