@@ -15,13 +15,15 @@ The core decides. It reads no clock, throws no dice and opens nothing:
   - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart),
     C{lex} (what a get selects), C{match} (what a client matches), C{merge} (the graph over a store), C{cache}
     (hot nodes), C{deferred} (writes from the future), C{answer} (answers assembled from stored text).
-  - L{gunnet.sea}: who said it, and who may read it; as yet a library only. C{signatures}, C{puts} and
-    C{certificates} (what may stand in the graph of a user), C{encryption}, C{hashing}, C{users} (accounts),
-    C{keys}, C{pairs}.
+  - L{gunnet.sea}: who said it, and who may read it. C{signatures}, C{puts} and C{certificates} (what may
+    stand in the graph of a user), C{firewall} (what may stand where), C{encryption}, C{hashing}, C{users}
+    (accounts), C{keys}, C{pairs}.
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
     C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
-    cut off), C{put_messages}, C{checks} (whether they may stand), C{asks} (what the operator says),
-    C{writers} (and not too fast, by C{buckets}), C{quotas} (how much there may be), C{puts}, C{gets},
+    cut off), C{put_messages}, C{checks} (whether they may stand), C{pace} (and that others do not wait for
+    that), C{asks} (what the operator says),
+    C{writers} (and not too fast, by C{buckets}), C{quotas} (how much there may be), C{puts}, C{commits},
+    C{gets},
     C{questions} (asking others), C{interest} (what the relays above are to keep us up to date about),
     C{unanswered}, C{wanted} (whether a client wants what relays want of one another), C{forward} (acks and
     answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls} (relays that others
@@ -31,8 +33,9 @@ The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gun
 
 The shell carries it out, on Twisted:
 
-  - L{gunnet.transport}: how it moves. C{websocket} in and out; C{dialers}, the links that we open; C{memory};
-    C{addresses}: how much one may do.
+  - L{gunnet.transport}: how it moves. C{websocket} in and out, C{link} (what both have in common),
+    C{incoming} (what is heard, by C{text_frames} for the most part); C{dialers}, the links that we open;
+    C{memory}; C{addresses}: how much one may do.
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay.
   - L{gunnet.web}: what is seen over plain HTTP.

@@ -313,6 +313,7 @@ class MeshService(Service):
         @return: fires then.
         """
         super().stopService()
+        self.relay.hurry()
         return self._drain()
 
     def _drain(self) -> Deferred[None]:

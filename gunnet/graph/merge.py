@@ -43,10 +43,15 @@ class Batch:
         return grown
 
 
+def is_signed(soul: str) -> bool:
+    """Whether what stands in C{soul} is signed (gun.js C{sea/index.js}), and so committed by itself."""
+    return "~" in soul
+
+
 class Graph:
     """
     One consistent view. Reads see accepted cells at once; L{cut} hands them over to be committed and
-    L{settle} says how that went.
+    L{settle} says how that went. There are two open batches: what is signed does not make others wait.
 
     @ivar now: the time as of the last message or turn, milliseconds since 1970; to be set.
     @ivar pending_bytes: what was accepted and is not settled.
@@ -57,7 +62,7 @@ class Graph:
     def __init__(self, store: Store, limits: Limits, counters: Counters) -> None:
         self._store = store
         self._hot = HotNodes(limits, counters)
-        self._open = Batch()
+        self._open = [Batch(), Batch()]  # by is_signed
         self._waiting: dict[str, dict[str, tuple[Cell, Batch]]] = {}
         self._waiting_souls: list[tuple[bytes, str]] | None = None  # in order, made when it is asked for
         self.now = 0.0
@@ -99,7 +104,7 @@ class Graph:
         """Accept a cell: it is known from now on, and goes into the next batch."""
         if self.watch is not None:
             self.watch(soul, key, cell)
-        batch = self._open
+        batch = self._open["~" in soul]
         self.pending_bytes += batch.add(soul, key, cell)
         waiting = self._waiting.get(soul)
         if waiting is None:
@@ -119,16 +124,20 @@ class Graph:
         entry = self._waiting.get(soul, {}).get(key)
         if entry is None:
             return False
-        if entry[1] is not self._open:
+        if entry[1] is not self._open[is_signed(soul)]:
             self.take(soul, key, entry[0])
         return True
 
-    def cut(self) -> Batch | None:
-        """The cells accepted since the last call, to be committed; L{None} if there are none."""
-        batch = self._open
+    def cut(self, *, signed: bool = False) -> Batch | None:
+        """
+        The cells accepted since the last call, to be committed; L{None} if there are none.
+
+        @param signed: of which souls (L{is_signed}).
+        """
+        batch = self._open[signed]
         if not batch.cells:
             return None
-        self._open = Batch()
+        self._open[signed] = Batch()
         return batch
 
     def settle(self, batch: Batch, *, stored: bool) -> None:
@@ -149,6 +158,10 @@ class Graph:
                     self._hot.drop(soul)
                     if self.watch is not None:
                         self.watch(soul, key, None)
+
+    def open_cells(self, *, signed: bool) -> int:
+        """How many cells were accepted that L{cut} has not handed over."""
+        return len(self._open[signed].cells)
 
     def node(self, soul: str) -> HotNode | None:
         """A whole node, if it is in memory."""

@@ -24,8 +24,6 @@ from gunnet.sea.firewall import Check, Firewall, Judgement, Outcome, Rules, Verd
 from gunnet.sea.text import from_json_text
 from gunnet.store.interface import StoreError
 
-TURN_PUTS = 8
-
 Judged = Callable[[list[Verdict], float], None]
 """Goes on with a put: (what becomes of each of its cells, milliseconds since 1970)."""
 
@@ -240,14 +238,14 @@ class Checks:
         """Whether L{run} has something to do."""
         return bool(self._puts) and not self._puts[0].waiting
 
-    def run(self, now: float) -> list[tuple[Peer, Exception]]:
+    def run(self, count: int, now: float) -> list[tuple[Peer, Exception]]:
         """
-        Go on with some puts of which all is verified: with few, so that others are served in between.
+        Go on with up to C{count} puts of which all is verified.
 
         @return: the puts with which something went wrong that should not, by who sent them.
         """
         faults = []
-        for _ in range(TURN_PUTS):
+        for _ in range(count):
             if not self.is_ready:
                 break
             put = self._puts.popleft()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gunnet.counters import Counters
 from gunnet.limits import Limits
+from gunnet.mesh.pace import Pace
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.transport.interface import Link
@@ -22,8 +23,9 @@ class Inboxes:
     @ivar release: links from which reading goes on.
     """
 
-    def __init__(self, peers: Peers, limits: Limits, counters: Counters) -> None:
+    def __init__(self, peers: Peers, pace: Pace, limits: Limits, counters: Counters) -> None:
         self._peers = peers
+        self._pace = pace
         self._limits = limits
         self._counters = counters
         self._crowded: dict[str, Peer] = {}
@@ -43,13 +45,14 @@ class Inboxes:
     def can_answer(self, peer: Peer) -> bool:
         """
         Whether there is room for what comes of messages of C{peer}: one that asks faster than it reads must
-        wait, and so must one that signs faster than that is verified.
+        wait, and so must one that signs faster than that is verified, or while others are served.
         """
         limits = self._limits
         return (
             len(peer.streams) < limits.streams
             and peer.outbox.size <= limits.outbox_bytes // 2
             and peer.unchecked < limits.unchecked_cells
+            and (not peer.signs or self._pace.left > 0)
         )
 
     def can_serve(self, peer: Peer) -> bool:

@@ -57,6 +57,7 @@ class Peer:
     @ivar paused: whether its transport takes no more bytes for now.
     @ivar inbox: messages of it that wait for their turn.
     @ivar unchecked: properties in puts of it that wait for the firewall.
+    @ivar signs: whether its last put had to be judged by the firewall.
     @ivar held: whether we have stopped reading from it.
     @ivar streams: long answers to it that are under way.
     @ivar subscriptions: what it is subscribed to, in the order in which it asked.
@@ -102,6 +103,7 @@ class Peer:
         "pid",
         "quiet_until",
         "said_hi",
+        "signs",
         "streams",
         "subscriptions",
         "token",
@@ -129,7 +131,9 @@ class Peer:
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
-        self.said_hi = self.is_gunnet = self.bridge = self.bridged = self.full = self.behind = False
+        self.signs = self.said_hi = self.is_gunnet = self.bridge = self.bridged = self.full = self.behind = (
+            False
+        )
         self.joined = 0
         self.was_gunnet: bool | None = None
         self.above = url is not None
@@ -218,7 +222,7 @@ def _end(_life: Life, peer: Peer) -> None:
         peer.outbox.clear()
     peer.link = None
     peer.up = peer.paused = peer.held = False
-    peer.said_hi = peer.is_gunnet = peer.bridge = peer.bridged = peer.full = peer.behind = False
+    peer.signs = peer.said_hi = peer.is_gunnet = peer.bridge = peer.bridged = peer.full = peer.behind = False
     peer.pid = None
     peer.token = ""
     peer.joined = 0

@@ -15,6 +15,7 @@ from gunnet.mesh.askback import AskBack
 from gunnet.mesh.checks import Checks
 from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
+from gunnet.mesh.pace import Pace
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import read_told
 from gunnet.mesh.plain import PlainSync
@@ -32,6 +33,7 @@ class PutMessages:
         self,
         puts: Puts,
         checks: Checks,
+        pace: Pace,
         forward: Forward,
         flood: Flood,
         plain: PlainSync,
@@ -43,6 +45,7 @@ class PutMessages:
     ) -> None:
         self._puts = puts
         self._checks = checks
+        self._pace = pace
         self._forward = forward
         self._flood = flood
         self._plain = plain
@@ -72,8 +75,12 @@ class PutMessages:
         if cells is None:
             return
         if not self._checks.concern(cells):
+            peer.signs = False
+            self._pace.note_plain(now)
             self._take(origin, message, text, digest, cells, put, now)
         elif self._checks.has_room:
+            origin.checked = peer.signs = True
+            self._pace.left -= 1
             self._checks.judge(
                 peer,
                 message_id,

@@ -5,6 +5,7 @@ and C{ham}).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,9 @@ from gunnet.sea.firewall import Judgement
 from gunnet.sea.firewall import Verdict as Judged
 from gunnet.store.interface import StoreError
 from gunnet.wire.jstext import string
+
+SIGNED_CELLS = 128
+"""Signed cells are committed in batches of so many, so that others do not wait long for one of these."""
 
 NOT_STORED = "Error: The relay could not store this."
 BUSY = "Error: The relay is busy, too much is waiting to be stored."
@@ -47,6 +51,7 @@ class Puts:
     @ivar judge_again: has the firewall judge a write whose state has come (L{gunnet.mesh.checks}); L{None}
         if there is none.
     @ivar on_due: called when a write with a future state has become news.
+    @ivar plain: how many puts wait for a commit that the firewall had nothing to say about.
     @ivar stuck: why the last commit failed, L{None} if it did not.
     """
 
@@ -59,7 +64,9 @@ class Puts:
         self._limits = limits
         self._counters = counters
         self._deferred: Deferred[Origin] = Deferred(limits)
-        self._waiting: list[Origin] = []
+        self._waiting: tuple[list[Origin], list[Origin]] = ([], [])  # the second: for what is signed
+        self._full: deque[Commit] = deque()
+        self.plain = 0
         self.stuck: str | None = None
         self.on_taken: Callable[[str, str, Cell | None, Cell], None] | None = None
         self.judge_again: Callable[[Peer, PutCell, Callable[[list[Judged], float], None], float], None] | None
@@ -130,7 +137,7 @@ class Puts:
             return None
         self._counters.count("puts_served")
         try:
-            news, must_wait = self._merge(cells, origin, askers, now)
+            news, waits = self._merge(cells, origin, askers, now)
         except StoreError:
             self._counters.count("store_reads_failed")
             self._fail(origin, NOT_STORED)
@@ -141,9 +148,9 @@ class Puts:
         if origin.flooded and 0 < len(news) + len(later) < len(cells):
             said = {*news, *(cell[:2] for cell in later)}
             origin.news_only = render_cells([cell for cell in cells if cell[:2] in said])
-        origin.parts = len(ahead) + must_wait
-        if must_wait:
-            self._waiting.append(origin)
+        origin.parts = len(ahead) + sum(waits)
+        if any(waits):
+            self._wait(origin, waits)
         elif not ahead:
             self._done(origin)
         return news if news or later else None
@@ -159,17 +166,17 @@ class Puts:
 
     def _merge(
         self, cells: list[PutCell], origin: Origin, askers: Collection[Peer], now: float
-    ) -> tuple[list[Name], bool]:
+    ) -> tuple[list[Name], list[bool]]:
         """
         Let each cell stand or fall. Everything is read before anything is taken.
 
-        @return: (what is news, whether the ack must wait for a commit).
+        @return: (what is news, whether the ack must wait for a commit of unsigned cells, and of signed ones).
         @raise StoreError: nothing was taken.
         """
         graph = self._graph
         updates = self._updates
         news: list[Name] = []
-        must_wait = False
+        waits = [False, False]
         known = [graph.known(soul, key) for soul, key, _, _ in cells]
         for (soul, key, state, value), standing in zip(cells, known, strict=True):
             verdict = decide(state, value, standing, now)
@@ -181,13 +188,13 @@ class Puts:
                 if not origin.flooded:
                     updates.note(soul, key, cell, origin, askers)
                 news.append((soul, key))
-                must_wait = True
+                waits["~" in soul] = True
             elif verdict is Verdict.KEEP:
                 if standing is not None and standing[0] == state and standing[1] != value:
                     origin.lost_tie = True
                 if graph.confirm(soul, key):
-                    must_wait = True
-        return news, must_wait
+                    waits["~" in soul] = True
+        return news, waits
 
     def standing(self, put: bytes) -> bytes:
         """
@@ -223,7 +230,7 @@ class Puts:
             self._finish_part(origin)
             return
         try:
-            news, must_wait = self._merge([cell], origin, (), now)
+            news, waits = self._merge([cell], origin, (), now)
         except StoreError:
             self._counters.count("store_reads_failed")
             self._fail(origin, NOT_STORED)
@@ -233,18 +240,42 @@ class Puts:
         else:
             if news and self.on_due is not None:
                 self.on_due(origin, cell, now)
-            if must_wait:
-                self._waiting.append(origin)
+            if any(waits):
+                self._wait(origin, waits)
             else:
                 self._finish_part(origin)
 
-    def cut(self) -> Commit | None:
-        """What is to be committed now; L{None} if there is nothing."""
-        batch = self._graph.cut()
+    def _wait(self, origin: Origin, waits: list[bool]) -> None:
+        for signed in (False, True):
+            if waits[signed]:
+                self._waiting[signed].append(origin)
+                self.plain += not origin.checked
+        if self._graph.open_cells(signed=True) >= SIGNED_CELLS:
+            commit = self._cut(signed=True)
+            if commit is not None:
+                self._full.append(commit)
+
+    @property
+    def full(self) -> int:
+        """How many commits of signed cells wait."""
+        return len(self._full)
+
+    def cut(self, *, signed: bool = False) -> Commit | None:
+        """
+        What is to be committed now; L{None} if there is nothing.
+
+        @param signed: of what is signed, or of the rest.
+        """
+        return self._full.popleft() if signed and self._full else self._cut(signed=signed)
+
+    def _cut(self, *, signed: bool) -> Commit | None:
+        batch = self._graph.cut(signed=signed)
         if batch is None:
             return None
-        origins, self._waiting = self._waiting, []
-        return Commit(batch, origins)
+        waiting = self._waiting[signed]
+        commit = Commit(batch, waiting.copy())
+        waiting.clear()
+        return commit
 
     def settle(self, commit: Commit, error: str | None) -> None:
         """
@@ -258,6 +289,7 @@ class Puts:
             error = str(unreadable)
             self._graph.settle(commit.batch, stored=False)
         self.stuck = error
+        self.plain -= sum([not origin.checked for origin in commit.origins])
         if error is None:
             self._counters.count("commits_done")
             self._counters.count("cells_stored", len(commit.batch.cells))

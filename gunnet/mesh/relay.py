@@ -21,6 +21,7 @@ from gunnet.limits import Limits
 from gunnet.mesh.askback import AskBack
 from gunnet.mesh.axe import Updates
 from gunnet.mesh.checks import Checks
+from gunnet.mesh.commits import Commits
 from gunnet.mesh.dam import NOT_JSON, TOO_BIG, Dam
 from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
@@ -28,6 +29,7 @@ from gunnet.mesh.gets import Gets
 from gunnet.mesh.gossip import Policy
 from gunnet.mesh.inboxes import Inboxes
 from gunnet.mesh.interest import Interest
+from gunnet.mesh.pace import Pace
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.put_messages import PutMessages
@@ -109,9 +111,9 @@ class Relay:
         self._sync, self._plain = self._relay_links.sync, self._relay_links.plain
         self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
         self._dam.verbs.update(self._relay_links.verbs)
-        self._inboxes = Inboxes(self._peers, limits, counters)
+        self._pace = Pace()
+        self._inboxes = Inboxes(self._peers, self._pace, limits, counters)
         self._build_ways(rules or Rules(), axe=axe)
-        self._committing = False
         self._store = store
 
     def _build_ways(self, rules: Rules, *, axe: bool) -> None:
@@ -124,6 +126,7 @@ class Relay:
         self.checks = Checks(rules, graph, limits, counters)
         self._puts.on_taken = self.checks.quotas.taken if self.checks.quotas.limited else None
         self._puts.judge_again = self.checks.judge_again
+        self._commits = Commits(graph, self._puts, self._pace)
         questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
         self._gets = Gets(
             graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe
@@ -132,7 +135,8 @@ class Relay:
             peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
-            *(self._puts, self.checks, self._forward, flood, self._plain, self._ask_back, dup, counters),
+            *(self._puts, self.checks, self._pace, self._forward, flood, self._plain, self._ask_back),
+            *(dup, counters),
             flooding=not axe,
         )
 
@@ -288,6 +292,7 @@ class Relay:
             self._dup.remember(message_id, peer)
             self._forward.ack(peer, message, text, digest, now)
         elif message.get:
+            self._pace.note_plain(now)
             question = Question(peer, message_id, digest, self._query(message))
             self._dup.remember(message_id, question)
             if self._gets.subscribe(question) and question.query is not None:
@@ -311,8 +316,7 @@ class Relay:
 
         @param error: why nothing of it was stored; L{None} if it is durable.
         """
-        self._committing = False
-        self._puts.settle(commit, error)
+        self._commits.settled(commit, error)
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
@@ -332,15 +336,12 @@ class Relay:
         self._graph.now = now
         self._dup.pass_time(now)
         self._puts.run_deferred(now)
-        faults = self.checks.run(now)
+        faults = self.checks.run(self._pace.begin(now, plain_waits=self._puts.plain > 0), now)
         self._gets.run(now)
         self._ask_back.run(now)
         self._updates.tell(now)
         self._relay_links.run(now)
-        commit = None
-        if not self._committing:
-            commit = self._puts.cut()
-            self._committing = commit is not None
+        commit = self._commits.cut(now)
         checks, asks = self.checks.cut(), self.checks.cut_asks()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
         frames = self._peers.frames(now)
@@ -352,16 +353,21 @@ class Relay:
         return Turn(commit, checks, asks, faults, frames, drops, hold, release, hang_up, dial, busy, again_at)
 
     def _again_at(self, now: float) -> float | None:
-        if self.checks.is_ready or self.waiting():
+        if (self.checks.is_ready and self._pace.left) or self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
         times += [self._relay_links.next_at(now), self._ask_back.next_at]
+        times += [self._pace.goes_on_at, self._commits.next_at(now)]
         return min([at for at in times if at is not None and at < inf], default=None)
 
     def _has_room(self) -> bool:
         """Whether the store keeps what other relays have: if not, comparing would have no end."""
         stats = self._store.stats()
         return stats["bytes"] < _FULL * stats["bytes_max"]
+
+    def hurry(self) -> None:
+        """The end is near: have nothing wait for something else that may come."""
+        self._pace.end()
 
     # Figures
 

@@ -21,6 +21,7 @@ class Origin:
     A put and who sent it.
 
     @ivar parts: commits and deferred cells that its ack still waits for.
+    @ivar checked: whether it had to be judged by the firewall.
     @ivar failed: whether C{err} was answered.
     @ivar refused: whether something in it may not stand, so that there is no C{ok} for the rest.
     @ivar lost_tie: whether something in it lost to another value of the same state.
@@ -36,6 +37,7 @@ class Origin:
     peer: Peer
     id: str
     parts: int = 1
+    checked: bool = False
     failed: bool = False
     refused: bool = False
     lost_tie: bool = False

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import sea
 from gunnet.limits import Limits
+from gunnet.mesh.pace import COMMIT_MS
 from gunnet.mesh.put_messages import PutMessages
 from gunnet.mesh.puts import BUSY
 from gunnet.sea.firewall import UNVERIFIED, Rules
@@ -102,6 +103,7 @@ class OrderTests(CheckCase):
         self.assertEqual([[True], [], [], []], [outcomes(self.a, f"p{at}") for at in range(1, 5)])
         self.talk.verifier.release()
         self.talk.settle()
+        self.talk.advance(COMMIT_MS)
         self.assertEqual([[True]] * 4, [outcomes(self.a, f"p{at}") for at in range(1, 5)])
         self.assertEqual({"x": 2}, self.stored("room"))
 
@@ -129,6 +131,7 @@ class OrderTests(CheckCase):
             self.talk.verifier.release()
             self.talk.settle()
         self.assertTrue(self.a.link.reading)
+        self.talk.advance(COMMIT_MS)
         self.assertEqual([[True]] * 5, [outcomes(self.a, f"p{number}") for number in range(5)])
         self.assertEqual(0, self.a.peer.unchecked if self.a.peer else None)
 
