@@ -1,0 +1,228 @@
+"""
+The workloads that consist of one thing, done again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from twisted.internet.task import deferLater
+
+from gunnet.bench.fanout import FanOut
+from gunnet.bench.links import Links
+from gunnet.bench.load import Asker, Askers, Load
+from gunnet.bench.peer import BenchError, Peer
+from gunnet.bench.plan import Plan
+from gunnet.bench.sources import Gets, Ids, Numbers, Puts, Source, Updates, anywhere, digits, in_turn
+from gunnet.bench.tally import Tally
+
+_LOOK_SECONDS = 0.02
+_SILENCE_SECONDS_MAX = 30.0
+_BEHIND_MS = 1_000
+"""States are so much behind the clock of this machine: the relay's may be behind it too, and gun.js never
+acknowledges what is from the future."""
+_SUBSCRIBED_SECONDS = 0.3
+
+
+@dataclass
+class Tools:
+    """
+    What every workload needs.
+
+    @ivar links: makes links to the relay.
+    @ivar random: from the seed, for what is random about a workload.
+    @ivar ids: of messages.
+    @ivar clock: seconds that never go back.
+    """
+
+    plan: Plan
+    reactor: Any
+    links: Links
+    random: Random
+    ids: Ids
+    clock: Callable[[], float]
+
+    def state(self) -> int:
+        """A state for what is put now."""
+        return int(self.reactor.seconds() * 1000) - _BEHIND_MS
+
+    def tally(self, name: str) -> Tally:
+        """For one kind of operations."""
+        return Tally(name, at_rate=self.plan.rate is not None)
+
+    def asker(self, peer: Peer, source: Source, tally: Tally, *, with_put: bool = False) -> Asker:
+        """For one peer, which then hears its answers."""
+        asker = Asker(peer, source, tally, self.clock, with_put=with_put)
+        peer.heard = asker.heard
+        return asker
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await deferLater(self.reactor, seconds)
+
+    async def all_answered(self, askers: list[Asker], what: str) -> None:
+        """
+        Wait until nothing is under way.
+
+        @raise BenchError: nothing comes any more.
+        """
+        seen, since = -1, self.clock()
+        while left := sum(len(asker.sent) for asker in askers):
+            now = self.clock()
+            if left != seen:
+                seen, since = left, now
+            elif now - since > _SILENCE_SECONDS_MAX:
+                raise BenchError(f"{what}: {left} messages were not answered in {_SILENCE_SECONDS_MAX:.0f} s")
+            await self.sleep(_LOOK_SECONDS)
+
+
+class Workload(Protocol):
+    """
+    Something to be measured.
+
+    @ivar tallies: what came of it, the main one first.
+    """
+
+    tallies: list[Tally]
+
+    async def prepare(self) -> Load:
+        """Do what comes before. @return: what is driven then."""
+
+    def look(self) -> None:
+        """Called once a second while it is driven."""
+
+    def under_way(self) -> int:
+        """How much is neither answered nor given up."""
+
+    def give_up(self) -> None:
+        """What is under way is unanswered."""
+
+
+class Asking:
+    """
+    C{put} and C{get}: each peer asks, by itself, and is answered.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self.tallies = [tools.tally(tools.plan.workload)]
+        self._tools = tools
+        self._askers: list[Asker] = []
+
+    async def prepare(self) -> Load:
+        """See L{Workload.prepare}."""
+        plan = self._tools.plan
+        peers = await self._tools.links.open(plan.peers)
+        if plan.workload == "put":
+            self._askers = self._puts(peers, Numbers(plan.count))
+        else:
+            if not plan.stored:
+                await self._store(peers)
+            self._askers = self._gets(peers)
+        return Askers(self._askers)
+
+    def look(self) -> None:
+        """See L{Workload.look}."""
+
+    def under_way(self) -> int:
+        """See L{Workload.under_way}."""
+        return sum(len(asker.sent) for asker in self._askers)
+
+    def give_up(self) -> None:
+        """See L{Workload.give_up}."""
+        for asker in self._askers:
+            asker.give_up()
+
+    def _puts(self, peers: list[Peer], numbers: Numbers) -> list[Asker]:
+        tools, plan = self._tools, self._tools.plan
+        source = Puts(
+            tools.ids,
+            plan.name,
+            numbers,
+            tools.state(),
+            properties=plan.properties,
+            value_bytes=plan.value_bytes,
+        )
+        return [tools.asker(peer, source, self.tallies[0]) for peer in peers]
+
+    async def _store(self, peers: list[Peer]) -> None:
+        askers = self._puts(peers, Numbers(self._tools.plan.nodes))
+        Askers(askers).begin(max(1, min(100, self._tools.plan.nodes // len(peers) + 1)))
+        await self._tools.all_answered(askers, "putting the nodes to get")
+
+    def _gets(self, peers: list[Peer]) -> list[Asker]:
+        """No peer gets what another one gets: of that, gun.js would ask the other one each time."""
+        tools, plan = self._tools, self._tools.plan
+        numbers, askers = Numbers(plan.count), []
+        for at, peer in enumerate(peers):
+            if plan.stored:
+                nodes = anywhere(plan.nodes, tools.random)
+            else:
+                nodes = in_turn(max(plan.nodes, len(peers)), at, len(peers))
+            source = Gets(tools.ids, plan.name, numbers, nodes)
+            askers.append(tools.asker(peer, source, self.tallies[0], with_put=True))
+        return askers
+
+
+class FanningOut:
+    """
+    C{fan-out}: what one peer puts reaches all who asked for the node.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self.tallies = [tools.tally("fan-out"), tools.tally("fan-out, acks")]
+        self._tools = tools
+        self._fan_out: FanOut | None = None
+        self._writer: Asker | None = None
+
+    async def prepare(self) -> Load:
+        """
+        See L{Workload.prepare}. The node is there before anybody asks for it: of one that is not, gun.js asks
+        all peers each time.
+        """
+        tools, plan = self._tools, self._tools.plan
+        soul = f"{plan.name}/{digits(0).decode()}"
+        first = Updates(tools.ids, soul, Numbers(), tools.state, "f")
+        [writing] = await tools.links.open(1)
+        beginning = tools.asker(writing, first, tools.tally(""))
+        beginning.ask(1)
+        await tools.all_answered([beginning], "the first put")
+        peers = await tools.links.open(plan.subscribers + plan.slow_readers)
+        await self._subscribe(peers)
+        updates = Updates(tools.ids, soul, Numbers(), tools.state)
+        self._writer = tools.asker(writing, updates, self.tallies[1])
+        load = self._fan_out = FanOut(self._writer, updates, plan.subscribers, self.tallies[0], tools.clock)
+        for peer in peers[: plan.subscribers]:
+            peer.heard = load.heard
+        for peer in peers[plan.subscribers :]:
+            peer.transport.pauseProducing()
+        return load
+
+    async def _subscribe(self, peers: list[Peer]) -> None:
+        tools = self._tools
+        source = Gets(tools.ids, tools.plan.name, Numbers(), in_turn(1, 0, 1))
+        askers = [tools.asker(peer, source, tools.tally("")) for peer in peers]
+        for at in range(0, len(askers), 50):
+            for asker in askers[at : at + 50]:
+                asker.ask(1)
+            await tools.all_answered(askers[at : at + 50], "subscribing")
+        await tools.sleep(_SUBSCRIBED_SECONDS)
+
+    def look(self) -> None:
+        """See L{Workload.look}."""
+        if self._fan_out is not None:
+            self._fan_out.look()
+
+    def under_way(self) -> int:
+        """See L{Workload.under_way}."""
+        if self._fan_out is None or self._writer is None:
+            return 0
+        return self._fan_out.missing() + len(self._writer.sent)
+
+    def give_up(self) -> None:
+        """See L{Workload.give_up}."""
+        if self._fan_out is not None and self._writer is not None:
+            self._fan_out.give_up()
+            self._writer.give_up()
