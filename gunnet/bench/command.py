@@ -27,7 +27,7 @@ from gunnet.bench.run import Run
 from gunnet.settings import SettingsError, websocket_url
 from gunnet.wire.ids import id_source
 
-WORKLOADS = ("put", "get", "fan-out", "connect", "ceiling")
+WORKLOADS = ("put", "get", "fan-out", "connect", "mixed", "ceiling")
 _URL = "ws://127.0.0.1:8765/gun"
 
 
@@ -58,8 +58,8 @@ class Options(UsageOptions):
     synopsis = "Usage: gunnet bench WORKLOAD [options]"
     longdesc = (
         "Puts load on any GUN relay and tells what it did. Workloads: put, get (nodes of --properties), "
-        "fan-out (one writer, --subscribers), connect (--peers links), and ceiling: all of "
-        "these against a relay that does nothing, for what the load itself can do. Without --rate as "
+        "fan-out (one writer, --subscribers), connect (--peers links), mixed (--kinds), and ceiling: the "
+        "first four against a relay that does nothing, for what the load itself can do. Without --rate as "
         "much is asked as the relay answers; with it, so many messages per second are sent whatever becomes "
         "of them, and latency counts from when each was due. The exit status is 1 if anything went wrong."
     )
@@ -80,7 +80,7 @@ class Options(UsageOptions):
         ["subscribers", None, 50, "Of fan-out", _whole],
         ["slow-readers", None, 0, "Of fan-out: further subscribers, which read nothing", _any_whole],
         ["idle", None, 5.0, "Of connect: seconds for which the links are left alone", _real],
-        ["nodes", None, 1000, "Of get: how many nodes there are", _whole],
+        ["nodes", None, 1000, "Of get: how many nodes there are; of mixed, members of a set", _whole],
         ["properties", None, None, "Of each node [default: 1; get 5]", _whole],
         ["value-bytes", None, 32, "Of each value", _whole],
         ["name", None, None, "What souls begin with [default: another each time]"],
@@ -91,6 +91,7 @@ class Options(UsageOptions):
     ]
     optFlags = [
         ["stored", None, "Of get: --nodes of this --name were put before"],
+        ["shared", None, "Of get: each client gets any of the nodes, not only its own"],
         ["ceiling", None, "Measure the same against a relay that does nothing, too"],
         ["progress", None, "Tell each second how far it is, although standard error is no terminal"],
     ]
@@ -145,6 +146,7 @@ class Options(UsageOptions):
             name=self["name"] or name,
             nodes=self["nodes"],
             stored=bool(self["stored"]),
+            shared=bool(self["shared"]),
             properties=self["properties"] or properties,
             value_bytes=max(9, self["value-bytes"]),
             kinds=self["kinds"],
@@ -217,7 +219,7 @@ async def measure(
     results = []
     for plan in plans:
         if ceiling != "no":
-            with null_relay(plan.properties) as (url, pid):
+            with null_relay(0 if plan.workload == "mixed" else plan.properties) as (url, pid):
                 result = await Run(
                     replace(plan, url=url, pid=pid, stored=True), reactor, random, progress=progress
                 ).run()

@@ -16,6 +16,7 @@ import re
 import sys
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.stdio import StandardIO
@@ -25,6 +26,13 @@ from twisted.python.failure import Failure
 from gunnet.bench.frames import CLOSE, PING, TEXT, FrameReader, accept_of, frame, header, payloads
 
 _MESSAGE = re.compile(rb'\{"#":"([^"]+)","(put|get)":\{(?:"#":)?"([^"]+)"')
+
+
+class _Put(msgspec.Struct):
+    put: dict[str, msgspec.Raw] = {}
+
+
+_PUT = msgspec.json.Decoder(_Put)
 _STATE = b"1700000000000"
 
 
@@ -37,8 +45,10 @@ class NullRelay(Factory):
 
     def __init__(self, properties: int) -> None:
         """
-        @param properties: of the node that is the answer to every get.
+        @param properties: of the node that is the answer to every get; 0 to answer with what was put there
+            first, which costs more.
         """
+        self.nodes: dict[bytes, bytes] | None = None if properties else {}
         self.subscribers: dict[bytes, set[NullLink]] = {}
         keys = [b"key%d" % at for at in range(properties)]
         states = b",".join(b'"%b":%b' % (key, _STATE) for key in keys)
@@ -94,8 +104,10 @@ class NullLink(Protocol):
         )
 
     def _hear(self, chunk: bytes) -> None:
-        answers, wanted = [], self._relay.subscribers
+        answers, wanted, nodes = [], self._relay.subscribers, self._relay.nodes
         told: set[bytes] = set()
+        if nodes is not None:
+            _remember(chunk, nodes)
         for name, kind, soul in _MESSAGE.findall(chunk):
             if kind == b"put":
                 text = b'{"#":"aaaaaaaaa","@":"%b","ok":true}' % name
@@ -103,7 +115,11 @@ class NullLink(Protocol):
                     told.add(soul)
             else:
                 wanted.setdefault(soul, set()).add(self)
-                text = (b'{"#":"aaaaaaaaa","@":"%b' % name) + soul.join(self._relay.node)
+                if nodes is None:
+                    text = (b'{"#":"aaaaaaaaa","@":"%b' % name) + soul.join(self._relay.node)
+                else:
+                    put = b',"put":{"%b":%b}' % (soul, nodes[soul]) if soul in nodes else b""
+                    text = b'{"#":"aaaaaaaaa","@":"%b"%b}' % (name, put)
             answers.append(header(len(text), masked=False) + text)
         if answers:
             self.transport.write(b"".join(answers))
@@ -116,6 +132,12 @@ class NullLink(Protocol):
         whole = frame(b"[" + puts + b"]", masked=False)
         for link in self._relay.subscribers[soul]:
             link.transport.write(whole)
+
+
+def _remember(chunk: bytes, nodes: dict[bytes, bytes]) -> None:
+    for payload in payloads(chunk, masked=True):
+        for soul, node in _PUT.decode(payload).put.items():
+            nodes.setdefault(soul.encode(), bytes(node))
 
 
 def _bodies(chunk: bytes, soul: bytes) -> list[bytes]:

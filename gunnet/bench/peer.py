@@ -4,13 +4,13 @@ One client's link to the relay.
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -139,21 +139,19 @@ class Peer(Protocol):
                 continue
             reply: dict[str, Any] = {"#": self._new_id(), "@": asked}
             if message.get("dam") == "?":
-                self.say(json.dumps({**reply, "dam": "?", "pid": self._pid}).encode())
+                self.say(msgspec.json.encode({**reply, "dam": "?", "pid": self._pid}))
             elif "get" in message:
-                self.say(json.dumps(reply).encode())
+                self.say(msgspec.json.encode(reply))
 
 
 def messages(chunk: bytes) -> Iterator[dict[str, Any]]:
     """The messages in a chunk of whole text frames, one by one and slowly."""
     for payload in payloads(chunk):
         try:
-            content = json.loads(payload)
-        except ValueError:
-            continue
+            content = msgspec.json.decode(payload)
+        except msgspec.DecodeError:
+            continue  # relays of gun.js say such things as -Infinity
         for message in content if isinstance(content, list) else [content]:
-            if isinstance(message, str):
-                message = json.loads(message)
             if isinstance(message, dict):
                 yield message
 

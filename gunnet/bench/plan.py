@@ -27,7 +27,8 @@ class Plan:
     @ivar slow_readers: further subscribers, which read nothing.
     @ivar idle_seconds: how long connections are left alone.
     @ivar name: what souls begin with.
-    @ivar nodes: how many there are to get; C{stored}: they are there already.
+    @ivar nodes: how many there are to get; for C{mixed}, members of a set. C{stored}: they are there already;
+        C{shared}: each peer gets any of them.
     @ivar properties: of a node; C{value_bytes}: of a value.
     @ivar kinds: of the mixed workload, out of L{KINDS}.
     @ivar seed: for what is random about a workload (but not for ids and names: a relay knows the last ones).
@@ -49,6 +50,7 @@ class Plan:
     name: str = "bench"
     nodes: int = 1_000
     stored: bool = False
+    shared: bool = False
     properties: int = 1
     value_bytes: int = 32
     kinds: tuple[str, ...] = KINDS

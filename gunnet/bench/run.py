@@ -14,26 +14,29 @@ from typing import Any
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 
+from gunnet.bench.kinds import kinds
 from gunnet.bench.links import Links
 from gunnet.bench.load import Pace
+from gunnet.bench.mixed import Mixed
 from gunnet.bench.plan import Plan
 from gunnet.bench.process import Usage, usage_of
 from gunnet.bench.result import Result, row_of
 from gunnet.bench.sources import Ids
 from gunnet.bench.tally import Tally
-from gunnet.bench.workloads import Asking, FanningOut, Tools, Workload
+from gunnet.bench.tools import SILENCE_SECONDS_MAX, Tools
+from gunnet.bench.workloads import Asking, FanningOut, Workload
 from gunnet.transport.dialer import endpoint_of
 
 WORKLOADS: dict[str, Callable[[Tools], Workload]] = {
     "put": Asking,
     "get": Asking,
     "fan-out": FanningOut,
+    "mixed": lambda tools: Mixed(tools, kinds(tools.plan.kinds, tools)),
 }
 """What can be driven, by its name; C{connect} is apart."""
 
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 1.0
-SILENCE_SECONDS_MAX = 30.0
 
 Progress = Callable[[str], None]
 

@@ -27,7 +27,8 @@ def digits(number: int) -> bytes:
 
 class Ids:
     """
-    Ids of messages that no other run makes, for a relay ignores for some seconds what it has heard.
+    Ids of messages that no other run makes, for a relay ignores for some seconds what it has heard. All of a
+    kind are of one length: gun.js makes up others by adding digits to one (C{src/root.js}).
 
     @ivar prefix: what all begin with; a letter for the kind and a number follow.
     """

@@ -4,79 +4,16 @@ The workloads that consist of one thing, done again and again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
-from typing import Any, Protocol
-
-from twisted.internet.task import deferLater
+from typing import Protocol
 
 from gunnet.bench.fanout import FanOut
-from gunnet.bench.links import Links
 from gunnet.bench.load import Asker, Askers, Load
-from gunnet.bench.peer import BenchError, Peer
-from gunnet.bench.plan import Plan
-from gunnet.bench.sources import Gets, Ids, Numbers, Puts, Source, Updates, anywhere, digits, in_turn
+from gunnet.bench.peer import Peer
+from gunnet.bench.sources import Gets, Numbers, Puts, Updates, anywhere, digits, in_turn
 from gunnet.bench.tally import Tally
+from gunnet.bench.tools import Tools
 
-_LOOK_SECONDS = 0.02
-_SILENCE_SECONDS_MAX = 30.0
-_BEHIND_MS = 1_000
-"""States are so much behind the clock of this machine: the relay's may be behind it too, and gun.js never
-acknowledges what is from the future."""
 _SUBSCRIBED_SECONDS = 0.3
-
-
-@dataclass
-class Tools:
-    """
-    What every workload needs.
-
-    @ivar links: makes links to the relay.
-    @ivar random: from the seed, for what is random about a workload.
-    @ivar ids: of messages.
-    @ivar clock: seconds that never go back.
-    """
-
-    plan: Plan
-    reactor: Any
-    links: Links
-    random: Random
-    ids: Ids
-    clock: Callable[[], float]
-
-    def state(self) -> int:
-        """A state for what is put now."""
-        return int(self.reactor.seconds() * 1000) - _BEHIND_MS
-
-    def tally(self, name: str) -> Tally:
-        """For one kind of operations."""
-        return Tally(name, at_rate=self.plan.rate is not None)
-
-    def asker(self, peer: Peer, source: Source, tally: Tally, *, with_put: bool = False) -> Asker:
-        """For one peer, which then hears its answers."""
-        asker = Asker(peer, source, tally, self.clock, with_put=with_put)
-        peer.heard = asker.heard
-        return asker
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        await deferLater(self.reactor, seconds)
-
-    async def all_answered(self, askers: list[Asker], what: str) -> None:
-        """
-        Wait until nothing is under way.
-
-        @raise BenchError: nothing comes any more.
-        """
-        seen, since = -1, self.clock()
-        while left := sum(len(asker.sent) for asker in askers):
-            now = self.clock()
-            if left != seen:
-                seen, since = left, now
-            elif now - since > _SILENCE_SECONDS_MAX:
-                raise BenchError(f"{what}: {left} messages were not answered in {_SILENCE_SECONDS_MAX:.0f} s")
-            await self.sleep(_LOOK_SECONDS)
 
 
 class Workload(Protocol):
@@ -153,11 +90,14 @@ class Asking:
         await self._tools.all_answered(askers, "putting the nodes to get")
 
     def _gets(self, peers: list[Peer]) -> list[Asker]:
-        """No peer gets what another one gets: of that, gun.js would ask the other one each time."""
+        """
+        Unless they are shared, no peer gets what another one gets: of that, gun.js would ask the other one
+        each time.
+        """
         tools, plan = self._tools, self._tools.plan
         numbers, askers = Numbers(plan.count), []
         for at, peer in enumerate(peers):
-            if plan.stored:
+            if plan.shared:
                 nodes = anywhere(plan.nodes, tools.random)
             else:
                 nodes = in_turn(max(plan.nodes, len(peers)), at, len(peers))
