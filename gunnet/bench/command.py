@@ -91,8 +91,14 @@ class Options(UsageOptions):
     ]
     optFlags = [
         ["stored", None, "Of get: --nodes of this --name were put before"],
+        [
+            "by-acks",
+            None,
+            "Of fan-out: --outstanding are puts that are not acknowledged, not undelivered ones",
+        ],
         ["shared", None, "Of get: each client gets any of the nodes, not only its own"],
         ["ceiling", None, "Measure the same against a relay that does nothing, too"],
+        ["only-ceiling", None, "Measure it against that only"],
         ["progress", None, "Tell each second how far it is, although standard error is no terminal"],
     ]
 
@@ -141,6 +147,7 @@ class Options(UsageOptions):
             warmup_seconds=self["warmup"],
             count=self["count"],
             subscribers=self["subscribers"],
+            by_acks=bool(self["by-acks"]),
             slow_readers=self["slow-readers"],
             idle_seconds=self["idle"],
             name=self["name"] or name,
@@ -243,7 +250,7 @@ def main(arguments: Sequence[str]) -> int:
     name = "bench-" + id_source(random)()
     only = options["workload"] == "ceiling"
     names = ("put", "get", "fan-out", "connect") if only else (options["workload"],)
-    ceiling = "only" if only else "too" if options["ceiling"] else "no"
+    ceiling = "only" if only or options["only-ceiling"] else "too" if options["ceiling"] else "no"
     progress = Progress(sys.stderr, wanted=bool(options["progress"]))
     plans = [options.plan(workload, name) for workload in names]
     try:

@@ -18,7 +18,8 @@ _REMEMBERED = 200_000
 class FanOut:
     """
     The L{Load<gunnet.bench.load.Load>} of one writer. A put is delivered when its value arrives at a
-    subscriber. In saturation, so many puts are under way that not all have; acks have no say in it.
+    subscriber. In saturation, so many puts are under way that not all have; or, if it goes by acks, that are
+    not acknowledged.
 
     @ivar delivered: deliveries in all.
     """
@@ -30,12 +31,16 @@ class FanOut:
         subscribers: int,
         tally: Tally,
         clock: Callable[[], float],
+        *,
+        by_acks: bool = False,
     ) -> None:
         self.delivered = 0
         self._writer = writer
         self._subscribers = subscribers
         self._tally = tally
         self._clock = clock
+        self._by_acks = by_acks
+        writer.again = self._put_now
         self._times: dict[bytes, float] = {}
         self._owed = 0
         self._outstanding = 0
@@ -45,8 +50,11 @@ class FanOut:
 
     def begin(self, outstanding: int) -> None:
         """See L{Load.begin<gunnet.bench.load.Load.begin>}."""
-        self._outstanding = outstanding
-        self._put([self._clock()] * outstanding)
+        if self._by_acks:
+            self._writer.refill = True
+        else:
+            self._outstanding = outstanding
+        self._put_now(outstanding)
 
     def due(self, times: Sequence[float]) -> None:
         """See L{Load.due<gunnet.bench.load.Load.due>}."""
@@ -55,6 +63,7 @@ class FanOut:
     def stop(self) -> None:
         """See L{Load.stop<gunnet.bench.load.Load.stop>}."""
         self._outstanding = 0
+        self._writer.refill = False
 
     def heard(self, chunk: bytes) -> None:
         """A subscriber has heard something."""
@@ -68,7 +77,7 @@ class FanOut:
             self._owed += len(arrived)
             if self._owed >= self._subscribers:
                 puts, self._owed = divmod(self._owed, self._subscribers)
-                self._put([self._clock()] * puts)
+                self._put_now(puts)
 
     def missing(self) -> int:
         """How many deliveries have not come."""
@@ -82,8 +91,11 @@ class FanOut:
         """Once a second: when nothing comes any more, what is under way is lost, and more is put."""
         if self._outstanding and self.delivered == self._seen_at_look:
             self._owed = 0
-            self._put([self._clock()] * self._outstanding)
+            self._put_now(self._outstanding)
         self._seen_at_look = self.delivered
+
+    def _put_now(self, count: int) -> None:
+        self._put([self._clock()] * count)
 
     def _put(self, times: Sequence[float]) -> None:
         first = self._puts

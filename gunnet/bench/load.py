@@ -23,7 +23,7 @@ class Asker:
     """
     One peer's operations of one kind: each is a message that is answered by id.
 
-    @ivar refill: whether to ask something new for each answer. May be set.
+    @ivar refill: whether to ask something new for each answer, and C{again}: how. May be set.
     @ivar sent: the number of each message that is under way, and when it was due or sent.
     """
 
@@ -35,6 +35,7 @@ class Asker:
         @param with_put: only an answer with C{put} is one.
         """
         self.refill = False
+        self.again: Callable[[int], None] = self.ask
         self.sent: dict[bytes, float] = {}
         self._peer = peer
         self._source = source
@@ -70,7 +71,7 @@ class Asker:
         times = [time for number in numbers if (time := pop(number, None)) is not None]
         self._tally.done(times, self._clock())
         if self.refill and times:
-            self.ask(len(times))
+            self.again(len(times))
 
     def give_up(self) -> None:
         """Count what is under way as unanswered."""
@@ -89,7 +90,7 @@ class Asker:
                 if self.sent.pop(number, None) is not None:
                     self._tally.refused(str(message["err"]))
                     if self.refill:
-                        self.ask(1)
+                        self.again(1)
             elif "put" in message or not self._with_put:
                 numbers.append(number)
         return numbers

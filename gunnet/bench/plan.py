@@ -24,6 +24,7 @@ class Plan:
     @ivar seconds: how long is measured; C{warmup_seconds} pass before, C{drain_seconds} at most behind it.
     @ivar count: end when so many have ended, however long that takes; L{None} to go by time.
     @ivar subscribers: of the one writer.
+    @ivar by_acks: for C{fan-out}, C{outstanding} are puts that are not acknowledged.
     @ivar slow_readers: further subscribers, which read nothing.
     @ivar idle_seconds: how long connections are left alone.
     @ivar name: what souls begin with.
@@ -45,6 +46,7 @@ class Plan:
     drain_seconds: float = 10.0
     count: int | None = None
     subscribers: int = 50
+    by_acks: bool = False
     slow_readers: int = 0
     idle_seconds: float = 5.0
     name: str = "bench"

@@ -133,7 +133,9 @@ class FanningOut:
         await self._subscribe(peers)
         updates = Updates(tools.ids, soul, Numbers(), tools.state)
         self._writer = tools.asker(writing, updates, self.tallies[1])
-        load = self._fan_out = FanOut(self._writer, updates, plan.subscribers, self.tallies[0], tools.clock)
+        load = self._fan_out = FanOut(
+            self._writer, updates, plan.subscribers, self.tallies[0], tools.clock, by_acks=plan.by_acks
+        )
         for peer in peers[: plan.subscribers]:
             peer.heard = load.heard
         for peer in peers[plan.subscribers :]:

@@ -88,6 +88,14 @@ class SaturationTests(RunCase):
         self.assertNear(row.count / acks.count, 7, 0.5)
         self.assertEqual(result.errors, 0)
 
+    def test_fan_out_by_acks(self) -> None:
+        """Acks may say when there is a next put."""
+        result = self.run_plan("fan-out", subscribers=4, outstanding=3, by_acks=True)
+        row, acks = result.rows
+        self.assertNear(acks.rate, 3 / 0.002, 600)  # of which a turn of the clock takes its part
+        self.assertNear(row.count / acks.count, 4, 0.5)
+        self.assertEqual(result.errors, 0)
+
     def test_slow_readers(self) -> None:
         """Those who read nothing are not waited for."""
         result = self.run_plan("fan-out", subscribers=3, slow_readers=2)
