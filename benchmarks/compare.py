@@ -157,11 +157,15 @@ def memory(puts: dict[str, int]) -> tuple[list[str], dict[str, plots.Line]]:
         with running(kind) as relay:
             arguments = ["put", "--peers", "10", "--outstanding", "100", "--count", str(count)]
             result = measure(relay, *arguments)
-        points = [(float(ended), each / MIB) for _, ended, each in result["samples"] if each is not None]
+        samples = [sample for sample in result["samples"] if sample[2] is not None]
+        points = [(float(ended), memory / MIB) for _, ended, memory, _ in samples]
         curves[kind] = points
+        curves[f"{kind}, without pages of files"] = [
+            (float(ended), (memory - files) / MIB) for _, ended, memory, files in samples
+        ]
         say(f"{kind}: {points[-1][1]:.0f} MiB after {count:,} puts, {result['errors']} errors")
         marks = [result["memory_before"] / MIB, *(_at(points, part * count) for part in (0.1, 0.25, 0.5, 1))]
-        figures = [*marks, result["rows"][0]["rate"], result["errors"]]
+        figures = [*marks, samples[-1][3] / MIB, result["rows"][0]["rate"], result["errors"]]
         table.append([kind, f"{count:,}", *(f"{figure:,.0f}" for figure in figures)])
     heads = (
         "relay",
@@ -171,6 +175,7 @@ def memory(puts: dict[str, int]) -> tuple[list[str], dict[str, plots.Line]]:
         "a quarter",
         "half",
         "all",
+        "of it files",
         "puts/s",
         "errors",
     )

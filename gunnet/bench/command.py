@@ -90,7 +90,7 @@ class Options(UsageOptions):
         ["json", None, None, "File for the figures as JSON; - is standard output, without the table"],
     ]
     optFlags = [
-        ["stored", None, "Of get: --nodes of this --name were put before"],
+        ["stored", None, "Get, or put again, any of --nodes that were put before with this --name"],
         [
             "by-acks",
             None,

@@ -28,8 +28,8 @@ class Plan:
     @ivar slow_readers: further subscribers, which read nothing.
     @ivar idle_seconds: how long connections are left alone.
     @ivar name: what souls begin with.
-    @ivar nodes: how many there are to get; for C{mixed}, members of a set. C{stored}: they are there already;
-        C{shared}: each peer gets any of them.
+    @ivar nodes: how many there are to get; for C{mixed}, members of a set. C{stored}: they are there already,
+        for C{put} too; C{shared}: each peer gets any of them.
     @ivar properties: of a node; C{value_bytes}: of a value.
     @ivar kinds: of the mixed workload, out of L{KINDS}.
     @ivar seed: for what is random about a workload (but not for ids and names: a relay knows the last ones).

@@ -49,7 +49,7 @@ class Result:
     @ivar memory_before: of the relay, before the first link, in bytes; C{memory_after}, at the end.
     @ivar link_bytes: its memory per link that was opened.
     @ivar idle_cpu: its processor time per second while all links were idle.
-    @ivar samples: once a second: time, operations ended, memory of the relay.
+    @ivar samples: once a second: time, operations ended, memory of the relay, and what of that are files.
     """
 
     plan: Plan
@@ -66,7 +66,7 @@ class Result:
     memory_after: int | None = None
     link_bytes: float | None = None
     idle_cpu: float | None = None
-    samples: list[tuple[float, int, int | None]] = field(default_factory=list)
+    samples: list[tuple[float, int, int | None, int | None]] = field(default_factory=list)
 
     @property
     def errors(self) -> int:

@@ -164,8 +164,10 @@ class Run:
         workload.look()
         usage, tally = self._usage(), workload.tallies[0]
         samples = self.result.samples
-        at, ended, _ = samples[-1] if samples else (0.0, 0, None)
-        samples.append((round(seconds, 3), tally.ended, _memory(usage)))
+        at, ended = samples[-1][:2] if samples else (0.0, 0)
+        samples.append(
+            (round(seconds, 3), tally.ended, _memory(usage), None if usage is None else usage.file_bytes)
+        )
         rate = (tally.ended - ended) / (seconds - at) if len(samples) > 1 and seconds > at else 0.0
         errors = sum(each.errors for each in workload.tallies) + sum(self._links.lost.values())
         figures = f"{rate:,.0f}/s" if rate else f"{tally.ended:,}"

@@ -17,7 +17,8 @@ Batch = tuple[list[bytes], bytes]
 """The numbers in the ids of some messages, and their frames."""
 
 _NUMBER = b"#########"
-"""Nine characters, for which a number is put in."""
+_NODE = b"@@@@@@@@@"
+"""Nine characters each, for which a number is put in: that of the message, and that of a node."""
 
 
 def digits(number: int) -> bytes:
@@ -82,21 +83,32 @@ class Numbers:
 
 class Puts:
     """
-    Puts of new nodes, each with some properties.
+    Puts of nodes, each with some properties.
     """
 
     def __init__(
-        self, ids: Ids, name: str, numbers: Numbers, state: int, *, properties: int = 1, value_bytes: int = 32
+        self,
+        ids: Ids,
+        name: str,
+        numbers: Numbers,
+        state: int,
+        *,
+        properties: int = 1,
+        value_bytes: int = 32,
+        nodes: Iterator[bytes] | None = None,
     ) -> None:
         """
         @param name: what the souls begin with; a C{/} and the number follow.
-        @param state: of all of them.
+        @param state: of all of them. Values become greater, so that a later one of the same node stands.
         @param value_bytes: how long a value is, at least nine.
+        @param nodes: the numbers of nodes that are put again, for ever; L{None} for new ones.
         """
         self.prefix = ids.of("p")
         self._numbers = numbers
+        self._nodes = nodes
         number = _NUMBER.decode()
-        soul, value = f"{name}/{number}", number.rjust(value_bytes, "v")
+        soul = f"{name}/{number if nodes is None else _NODE.decode()}"
+        value = number.rjust(value_bytes, "v")
         keys = [f"key{at}" for at in range(properties)]
         node = {"_": {"#": soul, ">": dict.fromkeys(keys, state)}, **dict.fromkeys(keys, value)}
         self._parts = _template({"#": self.prefix.decode() + number, "put": {soul: node}})
@@ -105,7 +117,10 @@ class Puts:
         """See L{Source.take}."""
         parts = self._parts
         numbers = [b"%09d" % number for number in self._numbers.take(count)]
-        return numbers, b"".join([number.join(parts) for number in numbers])
+        texts = [number.join(parts) for number in numbers]
+        if self._nodes is not None:
+            texts = [text.replace(_NODE, node) for text, node in zip(texts, self._nodes, strict=False)]
+        return numbers, b"".join(texts)
 
 
 class Gets:
@@ -113,12 +128,15 @@ class Gets:
     Gets of whole nodes.
     """
 
-    def __init__(self, ids: Ids, name: str, numbers: Numbers, nodes: Iterator[bytes]) -> None:
+    def __init__(
+        self, ids: Ids, name: str, numbers: Numbers, nodes: Iterator[bytes], kind: str = "g"
+    ) -> None:
         """
         @param name: what the souls begin with, as in L{Puts}.
         @param nodes: the numbers of the nodes, for ever.
+        @param kind: letter of the ids.
         """
-        self.prefix = ids.of("g")
+        self.prefix = ids.of(kind)
         self._numbers = numbers
         self._nodes = nodes
         number = _NUMBER.decode()
@@ -149,7 +167,14 @@ class Updates:
     KEYS = 1_000
 
     def __init__(
-        self, ids: Ids, soul: str, numbers: Numbers, clock: Callable[[], int], kind: str = "u"
+        self,
+        ids: Ids,
+        soul: str,
+        numbers: Numbers,
+        clock: Callable[[], int],
+        kind: str = "u",
+        *,
+        value_bytes: int = 0,
     ) -> None:
         """
         @param clock: for states, in milliseconds.
@@ -160,15 +185,10 @@ class Updates:
         self.soul = soul
         self._numbers = numbers
         self._clock = clock
-        text = json.dumps(
-            {
-                "#": self.prefix.decode() + "%09d",
-                "put": {
-                    soul: {"_": {"#": soul, ">": {"k%03d": 0}}, "k%03d": self.value_prefix.decode() + "%09d"}
-                },
-            },
-            separators=(",", ":"),
-        )
+        value = (self.value_prefix.decode() + "%09d").ljust(value_bytes, "v")
+        node = {"_": {"#": soul, ">": {"k%03d": 0}}, "k%03d": value}
+        message = {"#": self.prefix.decode() + "%09d", "put": {soul: node}}
+        text = json.dumps(message, separators=(",", ":"))
         text = text.replace(":0}", ":%013d}")
         size = len(text % (0, 0, 0, 0, 0))
         self._template = frame(b"x" * size, masked=True)[:-size].replace(b"%", b"%%") + text.encode()

@@ -4,6 +4,7 @@ The workloads that consist of one thing, done again and again.
 
 from __future__ import annotations
 
+import socket
 from typing import Protocol
 
 from gunnet.bench.fanout import FanOut
@@ -14,6 +15,8 @@ from gunnet.bench.tally import Tally
 from gunnet.bench.tools import Tools
 
 _SUBSCRIBED_SECONDS = 0.3
+_LONG_BYTES, _LONG_GETS = 100_000, 80
+"""Linux keeps up to 4 MiB for a socket; this relay, 16 MiB more before it hangs up."""
 
 
 class Workload(Protocol):
@@ -53,7 +56,7 @@ class Asking:
         plan = self._tools.plan
         peers = await self._tools.links.open(plan.peers)
         if plan.workload == "put":
-            self._askers = self._puts(peers, Numbers(plan.count))
+            self._askers = self._puts(peers, Numbers(plan.count), again=plan.stored)
         else:
             if not plan.stored:
                 await self._store(peers)
@@ -72,7 +75,7 @@ class Asking:
         for asker in self._askers:
             asker.give_up()
 
-    def _puts(self, peers: list[Peer], numbers: Numbers) -> list[Asker]:
+    def _puts(self, peers: list[Peer], numbers: Numbers, *, again: bool = False) -> list[Asker]:
         tools, plan = self._tools, self._tools.plan
         source = Puts(
             tools.ids,
@@ -81,6 +84,7 @@ class Asking:
             tools.state(),
             properties=plan.properties,
             value_bytes=plan.value_bytes,
+            nodes=anywhere(plan.nodes, tools.random) if again else None,
         )
         return [tools.asker(peer, source, self.tallies[0]) for peer in peers]
 
@@ -131,16 +135,37 @@ class FanningOut:
         await tools.all_answered([beginning], "the first put")
         peers = await tools.links.open(plan.subscribers + plan.slow_readers)
         await self._subscribe(peers)
-        updates = Updates(tools.ids, soul, Numbers(), tools.state)
+        updates = Updates(tools.ids, soul, Numbers(), tools.state, value_bytes=plan.value_bytes)
         self._writer = tools.asker(writing, updates, self.tallies[1])
         load = self._fan_out = FanOut(
             self._writer, updates, plan.subscribers, self.tallies[0], tools.clock, by_acks=plan.by_acks
         )
         for peer in peers[: plan.subscribers]:
             peer.heard = load.heard
-        for peer in peers[plan.subscribers :]:
-            peer.transport.pauseProducing()
+        await self._stop_reading(writing, peers[plan.subscribers :])
         return load
+
+    async def _stop_reading(self, writing: Peer, peers: list[Peer]) -> None:
+        """
+        Have some read nothing more, and ask for more than the system keeps for them, so that the rest has to
+        wait in the relay.
+        """
+        if not peers:
+            return
+        tools, name = self._tools, f"{self._tools.plan.name}/long"
+        heard = writing.heard
+        long = Puts(tools.ids, name, Numbers(1), tools.state(), value_bytes=_LONG_BYTES)
+        putting = tools.asker(writing, long, tools.tally(""))
+        putting.ask(1)
+        await tools.all_answered([putting], "putting a long value")
+        writing.heard = heard
+        gets = Gets(tools.ids, name, Numbers(), in_turn(1, 0, 1), "l")
+        for peer in peers:
+            if hasattr(peer.transport, "getHandle"):
+                peer.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.transport.pauseProducing()
+            peer.write(gets.take(_LONG_GETS)[1])
+        await tools.sleep(_SUBSCRIBED_SECONDS)
 
     async def _subscribe(self, peers: list[Peer]) -> None:
         tools = self._tools

@@ -41,7 +41,7 @@ def result(target: str = "relay") -> Result:
         memory_after=1 << 27,
         link_bytes=2048.0,
         idle_cpu=0.01,
-        samples=[(1.0, 100, 1 << 20)],
+        samples=[(1.0, 100, 1 << 20, 1 << 19)],
     )
 
 
@@ -143,8 +143,8 @@ class ProcessTests(SynchronousTestCase):
         with open(os.path.join(proc, "7", "stat"), "w", encoding="utf-8") as file:
             file.write(f"7 (a ) b) {' '.join(fields)}\n")
         with open(os.path.join(proc, "7", "statm"), "w", encoding="utf-8") as file:
-            file.write("100 25 0 0 0 0 0\n")
-        self.assertEqual(usage_of(7, proc), Usage(3.0, 25 * page))
+            file.write("100 25 5 0 0 0 0\n")
+        self.assertEqual(usage_of(7, proc), Usage(3.0, 25 * page, 5 * page))
         self.assertIsNone(usage_of(8, proc))
 
     def test_files(self) -> None:

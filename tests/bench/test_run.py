@@ -4,6 +4,7 @@ Tests for L{gunnet.bench.run}: whole measurements, of a null relay in memory.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from gunnet.bench.frames import payloads
 from gunnet.bench.null_relay import NullLink, NullRelay
 from gunnet.bench.peer import BenchError
 from gunnet.bench.plan import Plan
@@ -79,6 +81,16 @@ class SaturationTests(RunCase):
         """Or only got, if they are there; in any order, with more than one peer at each."""
         [row] = self.run_plan("get", nodes=50, stored=True, shared=True, name="there").rows
         self.assertGreater(row.count, 0)
+
+    def test_put_stored(self) -> None:
+        """The same nodes are put again, with values that are greater each time."""
+        nodes: dict[str, list[str]] = {}
+        self.patch(NullLink, "_hear", _keeping(nodes, NullLink._hear))
+        result = self.run_plan("put", nodes=3, stored=True, name="there", count=50)
+        self.assertEqual(result.errors, 0)
+        self.assertEqual(sorted(nodes), [f"there/{at:09d}" for at in range(3)])
+        for values in nodes.values():
+            self.assertEqual(values, sorted(set(values)))
 
     def test_fan_out(self) -> None:
         """Each put is delivered to each subscriber."""
@@ -172,6 +184,18 @@ class ConnectTests(RunCase):
         while not done.called and self.clock.seconds() < SECONDS_MAX:
             self.clock.advance(0.01)
         return str(self.failureResultOf(done, BenchError).value)
+
+
+def _keeping(nodes: dict[str, list[str]], hear: Any) -> Any:
+    """What a link hears, with the values of each node kept."""
+
+    def keep(link: NullLink, chunk: bytes) -> None:
+        for payload in payloads(chunk, masked=True):
+            for soul, node in json.loads(payload).get("put", {}).items():
+                nodes.setdefault(soul, []).append(node["key0"])
+        hear(link, chunk)
+
+    return keep
 
 
 class FaultTests(RunCase):
