@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from random import Random, SystemRandom
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from gunnet import __version__
 from gunnet.bench.files import raise_file_limit
 from gunnet.bench.peer import BenchError
 from gunnet.bench.plan import KINDS, Plan
@@ -65,12 +66,18 @@ class Options(UsageOptions):
     )
     optParameters = [
         ["url", "u", _URL, "URL of the relay"],
-        ["peers", "p", None, "Clients that ask; of connect, links [default: 10; connect 1000]", _whole],
+        [
+            "peers",
+            "p",
+            None,
+            "Clients that ask; of connect, links [default: 10; connect 1000; mixed 20]",
+            _whole,
+        ],
         [
             "outstanding",
             "o",
             None,
-            "Per client, messages not yet answered [default: 20; fan-out 100]",
+            "Per client, messages not answered [default: 20; get 10; fan-out 100]",
             _whole,
         ],
         ["rate", "r", None, "Messages per second of all together [default: as many as possible]", _real],
@@ -128,6 +135,11 @@ class Options(UsageOptions):
             raise UsageError("--rate must be above 0")
         if self["stored"] and self["name"] is None:
             raise UsageError("--stored needs the --name with which they were put")
+
+    def opt_version(self) -> NoReturn:
+        """Print the version and exit"""
+        print(f"gunnet {__version__}")
+        raise SystemExit(0)
 
     def plan(self, workload: str, name: str) -> Plan:
         """

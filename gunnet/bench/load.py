@@ -174,7 +174,7 @@ class Pace:
             begun, rate = self._begun, self._rate
             times = [begun + number / rate for number in range(self._said, due)]
             self._said = due
-            self.lag.add([now - times[0]])
+            self.lag.add([now - time for time in times])
             self._load.due(times)
             now = self._clock()
         wait = self._begun + self._said / self._rate - now

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -101,7 +102,7 @@ class Peer(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The link is gone."""
-        self._fail("lost")
+        self._fail("lost" if reason.check(ConnectionDone, ConnectionLost) else reason.getErrorMessage())
 
     def _fail(self, why: str) -> None:
         if self._closing:

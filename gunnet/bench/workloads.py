@@ -104,7 +104,7 @@ class Asking:
             if plan.shared:
                 nodes = anywhere(plan.nodes, tools.random)
             else:
-                nodes = in_turn(max(plan.nodes, len(peers)), at, len(peers))
+                nodes = in_turn(plan.nodes, at % plan.nodes, len(peers))
             source = Gets(tools.ids, plan.name, numbers, nodes)
             askers.append(tools.asker(peer, source, self.tallies[0], with_put=True))
         return askers

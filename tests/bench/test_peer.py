@@ -8,6 +8,7 @@ import json
 from random import Random
 
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.bench.frames import CLOSE, PING, accept_of, frame, payloads
@@ -63,6 +64,11 @@ class PeerTests(SynchronousTestCase):
         """So is a connection that is lost before."""
         self.peer.connectionLost()
         self.failureResultOf(self.peer.opened, BenchError)
+
+    def test_why(self) -> None:
+        """A reason that says more than that it is lost is told."""
+        self.peer.connectionLost(Failure(ValueError("certificate verify failed")))
+        self.assertIn("certificate", str(self.failureResultOf(self.peer.opened, BenchError).value))
 
     def test_asked(self) -> None:
         """It says who it is, and that it has nothing; but only to questions."""

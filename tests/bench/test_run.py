@@ -77,6 +77,12 @@ class SaturationTests(RunCase):
         self.assertLatency(row, 2)
         self.assertNear(row.rate, 2 * 2 / 0.002, 200)
 
+    def test_few_nodes(self) -> None:
+        """With fewer nodes than peers, some have the same."""
+        result = self.run_plan("get", peers=5, nodes=2)
+        self.assertEqual(result.errors, 0)
+        self.assertGreater(result.rows[0].count, 0)
+
     def test_get_stored(self) -> None:
         """Or only got, if they are there; in any order, with more than one peer at each."""
         [row] = self.run_plan("get", nodes=50, stored=True, shared=True, name="there").rows

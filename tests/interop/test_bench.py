@@ -5,16 +5,21 @@ measured here.
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from dataclasses import replace
 from random import SystemRandom
 from typing import ClassVar
 
 from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from gunnet.bench.plan import Plan
 from gunnet.bench.result import Result, table
 from gunnet.bench.run import Run
+from tests.interop import node
 from tests.interop.relays import GunJsRelay, GunnetRelay, Relay
 
 SECONDS = 0.5
@@ -64,6 +69,23 @@ class Workloads:
     async def test_mixed(self) -> None:
         """What applications do."""
         await self.run_plan(Plan("mixed", "", peers=20, nodes=100, rate=200.0))
+
+
+class CommandTests(TestCase):
+    """The command, as a process that starts another one."""
+
+    async def test_ceiling(self) -> None:
+        """The relay that does nothing is started, measured and ended."""
+        arguments = ["-m", "gunnet", "bench", "put", "--only-ceiling", "--seconds", "0.3", "--warmup", "0.1"]
+        environment = {**os.environ, "PYTHONPATH": str(node.CHECKOUT)}
+        out, err, status = await getProcessOutputAndValue(
+            sys.executable, [*arguments, "--json", "-", "--progress"], environment
+        )
+        self.assertEqual(status, 0, err)
+        [result] = json.loads(out)
+        self.assertEqual((result["target"], result["errors"]), ("ceiling", 0))
+        self.assertGreater(result["rows"][0]["count"], 0)
+        self.assertIn(b"put: ", err)
 
 
 class GunnetTests(Workloads, TestCase):
