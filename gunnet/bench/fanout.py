@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from gunnet.bench.load import Asker
 from gunnet.bench.sources import Updates
@@ -67,8 +68,8 @@ class FanOut:
 
     def heard(self, chunk: bytes) -> None:
         """A subscriber has heard something."""
-        times = self._times
-        arrived = [times[number] for number in self._values(chunk) if number in times]
+        found = list(map(self._times.get, self._values(chunk)))
+        arrived = [time for time in found if time is not None] if None in found else cast(list[float], found)
         if not arrived:
             return
         self._tally.done(arrived, self._clock())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 
 _FOLD = 1 << 16
 _BUCKETS_MAX = 1 << 17
@@ -33,6 +34,18 @@ class Latencies:
         self._recent.extend(durations)
         if len(self._recent) > _FOLD:
             self._fold()
+
+    def add_counted(self, durations: Iterable[tuple[float, int]]) -> None:
+        """Take some, each with how often there was just this one."""
+        buckets, scale = self._buckets, self._per_second
+        for duration, count in durations:
+            buckets[int(duration * scale)] += count
+            self.count += count
+            self.total += duration * count
+            if duration > self.most:
+                self.most = duration
+        if len(buckets) > _BUCKETS_MAX:
+            self._coarsen()
 
     def mean(self) -> float | None:
         """The mean, in seconds; L{None} if there are none."""
@@ -64,6 +77,10 @@ class Latencies:
         self.total += sum(self._recent)
         self.most = max(self.most, max(self._recent))
         self._recent = array("d")
+        if len(self._buckets) > _BUCKETS_MAX:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
         while len(self._buckets) > _BUCKETS_MAX:
             coarser: Counter[int] = Counter()
             for bucket, count in self._buckets.items():

@@ -33,6 +33,7 @@ class _Put(msgspec.Struct):
 
 
 _PUT = msgspec.json.Decoder(_Put)
+_CHANGE = re.compile(rb'">":\{("[^"]+"):(\d+)\}\},"[^"]+":("[^"]*")\}')
 _STATE = b"1700000000000"
 
 
@@ -127,9 +128,19 @@ class NullLink(Protocol):
             self._tell(chunk, soul)
 
     def _tell(self, chunk: bytes, soul: bytes) -> None:
-        """What one read brought is told in one frame, as a relay does it that packs what it has to say."""
-        puts = b",".join(_bodies(chunk, soul))
-        whole = frame(b"[" + puts + b"]", masked=False)
+        """
+        What one read brought is told in one frame: as one change of the node, as relays do it, if all are
+        changes of one property each; else put by put.
+        """
+        puts = _bodies(chunk, soul)
+        changes = _CHANGE.findall(chunk)
+        if len(changes) == len(puts):
+            states = b",".join([b"%b:%b" % (key, state) for key, state, _ in changes])
+            values = b",".join([b"%b:%b" % (key, value) for key, _, value in changes])
+            head = b'{"#":"aaaaaaaaa","put":{"%b":{"_":{"#":"%b",">":{' % (soul, soul)
+            whole = frame(head + states + b"}}," + values + b"}}}", masked=False)
+        else:
+            whole = frame(b"[" + b",".join(puts) + b"]", masked=False)
         for link in self._relay.subscribers[soul]:
             link.transport.write(whole)
 

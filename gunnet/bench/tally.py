@@ -4,7 +4,11 @@ What came of the operations of one kind.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gunnet.bench.latencies import Latencies
+
+_MANY = 10
 
 
 class Tally:
@@ -57,7 +61,10 @@ class Tally:
             since, until = self._since, self._until
             self.latencies.add([now - time for time in times if since <= time < until])
         elif self._since <= now < self._until:
-            self.latencies.add([now - time for time in times])
+            if len(times) < _MANY:
+                self.latencies.add([now - time for time in times])
+            else:  # most were sent together
+                self.latencies.add_counted([(now - time, count) for time, count in Counter(times).items()])
 
     def refused(self, text: str) -> None:
         """One operation ended with C{err}, or a link did what it should not."""

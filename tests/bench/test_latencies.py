@@ -34,6 +34,15 @@ class LatenciesTests(SynchronousTestCase):
         self.assertEqual(found.percentile(1.0), values[-1])
         self.assertAlmostEqual(found.mean() or 0, sum(values) / len(values))
 
+    def test_counted(self) -> None:
+        """Those that are alike may be added together."""
+        one, other = Latencies(), Latencies()
+        one.add([0.5, 0.5, 0.5, 2.0, 0.25])
+        other.add_counted([(0.5, 3), (2.0, 1), (0.25, 1)])
+        for part in (0.1, 0.5, 0.9):
+            self.assertEqual(one.percentile(part), other.percentile(part))
+        self.assertEqual((one.count, one.mean(), one.most), (other.count, other.mean(), other.most))
+
     def test_bound(self) -> None:
         """With more different ones than there is room for, they become coarser."""
         self.patch(latencies, "_BUCKETS_MAX", 100)
