@@ -120,8 +120,8 @@ def report(workloads: Sequence[Workload], found: dict[str, Found], rounds: int, 
         f"Measured {machine()}. Rounds: {rounds}, of {seconds:g} s or more; median (least–most). Relay on "
         f"one processor, load on the other; load average of the machine in the end {load_average()}. "
         "A ratio is gunnet's figure as a multiple of gun.js's in the same round. *Load alone*: what `gunnet "
-        "bench` reaches against a relay that does nothing (one that packs more can go beyond it); *load CPU*: "
-        "the most that it took beside gunnet.",
+        "bench` reaches against a relay that does nothing (one that packs more can go beyond it); "
+        "*load CPU*: the most that it took beside gunnet.",
         "",
         *document.table(HEADS, [row for each in workloads for row in rows(each, found[each.name])]),
     ]
