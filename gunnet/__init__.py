@@ -47,6 +47,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.settings} (from L{gunnet.sources}), L{gunnet.service}: what a relay is told, and its parts.
   - C{gunnet.tap}, C{gunnet.cli}: the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
+  - L{gunnet.bench}: load for a relay, and what becomes of it.
 """
 
 __version__ = "0.1.0"

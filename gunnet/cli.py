@@ -98,10 +98,23 @@ def top(arguments: Sequence[str]) -> int:
     return 0
 
 
+def bench(arguments: Sequence[str]) -> int:
+    """Put load on a relay, and tell what became of it."""
+    from twisted.python.usage import UsageError
+
+    from gunnet.bench.command import main as run_bench
+
+    try:
+        return run_bench(arguments)
+    except UsageError as e:
+        return _complain(str(e))
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "relay": (relay, "run a relay"),
     "sync": (sync, "make the graph in a data folder and that of a relay one"),
     "top": (top, "list the users that keep most in a data folder"),
+    "bench": (bench, "measure how much a relay does, and how fast"),
     "simulate": (simulate, "run simulated meshes from seeds"),
 }
 """Every command by its name: what carries it out (giving the exit status), and a line for C{--help}."""

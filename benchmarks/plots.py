@@ -1,0 +1,93 @@
+"""
+Plots, with matplotlib, which only this needs. Without it there are tables only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Line = Sequence[tuple[float, float]]
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ImportError:
+        print("no plots: they need matplotlib (pip install matplotlib)", file=sys.stderr)
+        return None
+    matplotlib.use("svg")
+    import matplotlib.pyplot as pyplot
+
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "gunnet", "font.family": "sans-serif"})
+    return pyplot
+
+
+def lines(
+    path: Path,
+    title: str,
+    across: str,
+    up: str,
+    series: Mapping[str, Line],
+    *,
+    logarithmic: str = "",
+) -> list[str]:
+    """
+    Draw lines through points.
+
+    @param logarithmic: axes that are: C{x}, C{xy}.
+    @return: the lines that show it in a document in the same folder, none if it could not be drawn.
+    """
+    pyplot = _pyplot()
+    if pyplot is None:
+        return []
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for name, points in series.items():
+        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3, label=name)
+    if "x" in logarithmic:
+        axes.set_xscale("log")
+    if "y" in logarithmic:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set(title=title, xlabel=across, ylabel=up)
+    return _save(pyplot, figure, axes, path, title)
+
+
+def bars(
+    path: Path, title: str, up: str, groups: Mapping[str, Mapping[str, tuple[float, float, float]]]
+) -> list[str]:
+    """
+    Draw bars on a logarithmic scale: for each group, and in it for each name, median, least and most.
+
+    @return: as L{lines}.
+    """
+    pyplot = _pyplot()
+    if pyplot is None:
+        return []
+    figure, axes = pyplot.subplots(figsize=(9, 4.5))
+    names = list(next(iter(groups.values())))
+    for at, name in enumerate(names):
+        places, found = [], []
+        for column, group in enumerate(groups.values()):
+            if name in group:
+                places.append(column + (at - (len(names) - 1) / 2) * 0.8 / len(names))
+                found.append(group[name])
+        spread = [[each[0] - each[1] for each in found], [each[2] - each[0] for each in found]]
+        axes.bar(places, [each[0] for each in found], 0.8 / len(names), yerr=spread, capsize=3, label=name)
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=8)
+    axes.set(title=title, ylabel=up)
+    return _save(pyplot, figure, axes, path, title)
+
+
+def _save(pyplot: Any, figure: Any, axes: Any, path: Path, title: str) -> list[str]:
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    return ["", f"![{title}]({path.name})"]

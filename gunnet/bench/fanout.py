@@ -1,0 +1,108 @@
+"""
+One writer, many subscribers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from gunnet.bench.load import Asker
+from gunnet.bench.sources import Updates
+from gunnet.bench.tally import Tally
+
+_REMEMBERED = 200_000
+"""Puts whose time is known; what comes of an earlier one does not count."""
+
+
+class FanOut:
+    """
+    The L{Load<gunnet.bench.load.Load>} of one writer. A put is delivered when its value arrives at a
+    subscriber. In saturation, so many puts are under way that not all have; or, if it goes by acks, that are
+    not acknowledged.
+
+    @ivar delivered: deliveries in all.
+    """
+
+    def __init__(
+        self,
+        writer: Asker,
+        updates: Updates,
+        subscribers: int,
+        tally: Tally,
+        clock: Callable[[], float],
+        *,
+        by_acks: bool = False,
+    ) -> None:
+        self.delivered = 0
+        self._writer = writer
+        self._subscribers = subscribers
+        self._tally = tally
+        self._clock = clock
+        self._by_acks = by_acks
+        writer.again = self._put_now
+        self._times: dict[bytes, float] = {}
+        self._owed = 0
+        self._outstanding = 0
+        self._values = re.compile(re.escape(updates.value_prefix) + rb"(\d{9})").findall
+        self._seen_at_look = 0
+        self._puts = 0
+
+    def begin(self, outstanding: int) -> None:
+        """See L{Load.begin<gunnet.bench.load.Load.begin>}."""
+        if self._by_acks:
+            self._writer.refill = True
+        else:
+            self._outstanding = outstanding
+        self._put_now(outstanding)
+
+    def due(self, times: Sequence[float]) -> None:
+        """See L{Load.due<gunnet.bench.load.Load.due>}."""
+        self._put(times)
+
+    def stop(self) -> None:
+        """See L{Load.stop<gunnet.bench.load.Load.stop>}."""
+        self._outstanding = 0
+        self._writer.refill = False
+
+    def heard(self, chunk: bytes) -> None:
+        """A subscriber has heard something."""
+        found = list(map(self._times.get, self._values(chunk)))
+        arrived = [time for time in found if time is not None] if None in found else cast(list[float], found)
+        if not arrived:
+            return
+        self._tally.done(arrived, self._clock())
+        self.delivered += len(arrived)
+        if self._outstanding:
+            self._owed += len(arrived)
+            if self._owed >= self._subscribers:
+                puts, self._owed = divmod(self._owed, self._subscribers)
+                self._put_now(puts)
+
+    def missing(self) -> int:
+        """How many deliveries have not come."""
+        return max(0, self._puts * self._subscribers - self.delivered)
+
+    def give_up(self) -> None:
+        """Count what has not come as unanswered."""
+        self._tally.unanswered += self.missing()
+
+    def look(self) -> None:
+        """Once a second: when nothing comes any more, what is under way is lost, and more is put."""
+        if self._outstanding and self.delivered == self._seen_at_look:
+            self._owed = 0
+            self._put_now(self._outstanding)
+        self._seen_at_look = self.delivered
+
+    def _put_now(self, count: int) -> None:
+        self._put([self._clock()] * count)
+
+    def _put(self, times: Sequence[float]) -> None:
+        first = self._puts
+        self._puts += len(times)
+        for number, time in enumerate(times, first):
+            self._times[b"%09d" % number] = time
+            if number >= _REMEMBERED:
+                self._times.pop(b"%09d" % (number - _REMEMBERED), None)
+        self._writer.ask_due(times)

@@ -1,0 +1,3 @@
+"""
+Tests for L{gunnet.bench}, on links in memory and a virtual clock: nothing is measured here.
+"""
