@@ -22,13 +22,13 @@ QUIET_MS = 100.0
 PATIENCE_MS = 5.0
 """For so long signed puts may be kept waiting."""
 
-COMMIT_MS = 12.0
+COMMIT_MS = 50.0
 """So seldom signed puts are committed, since an unsigned one that comes meanwhile has to wait for that."""
 
 BACKLOG = 4
 """With so many batches of them waiting, they are not kept back."""
 
-OVERDUE_MS = 60.0
+OVERDUE_MS = 100.0
 """After so long they go first."""
 
 

@@ -27,7 +27,7 @@ from gunnet.sea.firewall import Verdict as Judged
 from gunnet.store.interface import StoreError
 from gunnet.wire.jstext import string
 
-SIGNED_CELLS = 128
+SIGNED_CELLS = 512
 """Signed cells are committed in batches of so many, so that others do not wait long for one of these."""
 
 NOT_STORED = "Error: The relay could not store this."
