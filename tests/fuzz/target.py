@@ -169,7 +169,10 @@ class World:
         seen = {(soul, key): cell for soul in graph.souls(ALL) for key, cell in graph.cells(soul)}
         for name, cell in seen.items():
             old = self.graph.get(name)
-            if cell != old and not (reverted and self.talk.store.cell(*name) == cell):
+            stored = self.talk.store.cell(*name)
+            if reverted and not is_newer(cell, old):
+                old = stored  # what had not been stored is forgotten, and something older may have come since
+            if cell not in (old, stored if reverted else old):
                 self.look_at_cell(*name, cell, old, now, seen)
         if not reverted and not set(self.graph) <= set(seen):
             raise Wrong(f"gone: {set(self.graph) - set(seen)}")
