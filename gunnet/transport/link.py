@@ -218,6 +218,9 @@ class WebSocketLink(Incoming):
         if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted) is None:
             self.wasNotCleanReason = f"{type(reason.value).__name__}: {reason.getErrorMessage()}"
         super().connectionLost(reason)
+        # Autobahn's have this link for their result: only the garbage collection would be the end of it.
+        self.is_open: Deferred[Any] = Deferred()
+        self.is_closed: Deferred[Any] = Deferred()
 
     def onOpen(self) -> None:
         """The handshake is done."""

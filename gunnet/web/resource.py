@@ -281,10 +281,12 @@ class Upgrade(WebSocketResource):
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
             # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.
             request.requestHeaders.removeHeader(unneeded)
-        request.channel.setTimeout(None)
-        transport: Any = request.channel.transport
-        transport.unregisterProducer()  # it is the HTTP channel until now
-        return super().render(request)
+        channel: Any = request.channel
+        channel.setTimeout(None)
+        channel.transport.unregisterProducer()  # it is the HTTP channel until now
+        result = super().render(request)
+        channel.requests.clear()  # it and the request would keep each other until garbage is collected
+        return result
 
 
 def _problem_of(request: Request) -> bytes | None:

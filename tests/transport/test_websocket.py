@@ -4,9 +4,11 @@ Tests for L{gunnet.transport.websocket} and L{gunnet.transport.link}: accepted l
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from socket import socketpair
 from typing import Any
+from weakref import ref
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.tcp import Connection
@@ -421,6 +423,19 @@ class PushBackTests(LinkCase):
 
 class CloseTests(LinkCase):
     """How links end. Each is lost exactly once."""
+
+    def test_no_garbage(self) -> None:
+        """A link that is gone is gone from memory too, whether or not garbage is collected."""
+        self.addCleanup(gc.enable)
+        gc.disable()
+        wire = self.opened()
+        wire.say(b"{}")
+        gone = ref(wire.link)
+        wire.transport.lose()
+        wire.transport.protocol = wire.transport.producer = None  # as Twisted's transports do it
+        del wire
+        self.mesh.links.clear()
+        self.assertIsNone(gone())
 
     def test_drop(self) -> None:
         """A dropped peer sees a close without a code, and after its answer the end."""
