@@ -261,10 +261,12 @@ def _uncompressed(offers: object) -> None:
 def _has_nothing_waiting(transport: Any) -> bool:
     """
     Whether what is written now may go to the socket at once, without a turn of the reactor and two calls of
-    the kernel to have it watched: nothing is to go out before. Only Twisted's own TCP is known well enough.
+    the kernel to have it watched: nothing is to go out before. Only Twisted's own TCP is known well enough,
+    and never with TLS on it.
     """
     return (
         isinstance(transport, Connection)
+        and not transport.TLS
         and bool(transport.connected)
         and not transport.dataBuffer
         and not getattr(transport, "_tempDataBuffer", True)

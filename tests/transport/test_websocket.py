@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.limits import Limits
 from gunnet.transport.link import CLOSE_SECONDS, Links
+from gunnet.transport.websocket import _has_nothing_waiting
 from tests.transport.doubles import (
     BINARY,
     CLOSE,
@@ -314,6 +315,10 @@ class SendTests(LinkCase):
         link.dataReceived(HANDSHAKE + b"\r\n")
         transport.doWrite()
         theirs.recv(10_000)
+        self.assertTrue(_has_nothing_waiting(transport))
+        transport.TLS = True
+        self.assertFalse(_has_nothing_waiting(transport))
+        transport.TLS = False
         link.send(b"one", b"two")
         self.assertEqual(theirs.recv(100), b"\x81\x03one\x81\x03two")
         self.assertNotIn(transport, self.clock.getWriters())
