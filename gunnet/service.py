@@ -39,6 +39,10 @@ GOODBYE_SECONDS = 0.3
 """How long peers have for their part of the closing handshake."""
 
 
+BACKLOG = 1024
+"""So many connections may wait for the reactor to accept them; of more, some have to dial again."""
+
+
 class RelayService(MultiService):
     """
     A relay as a service. L{startService} is the list of its parts, in the order in which they are built, and
@@ -199,7 +203,7 @@ class Listener(Service):
         """
         super().startService()
         try:
-            endpoint = serverFromString(self._reactor, self._description)
+            endpoint = serverFromString(self._reactor, _with_backlog(self._description))
         except (ValueError, TypeError, OSError) as e:
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site
@@ -231,6 +235,12 @@ class Listener(Service):
         super().stopService()
         port, self.port = self.port, None
         return succeed(None) if port is None else maybeDeferred(port.stopListening)
+
+
+def _with_backlog(description: str) -> str:
+    """An endpoint string that lets more dial at once than Twisted's 50, unless it says how many itself."""
+    has_one = not description.startswith(("tcp:", "ssl:")) or ":backlog=" in description
+    return description if has_one else f"{description}:backlog={BACKLOG}"
 
 
 def open_store(settings: Settings) -> Store:

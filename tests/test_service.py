@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import __version__
 from gunnet.limits import Limits
-from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
+from gunnet.service import BACKLOG, DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
 from gunnet.settings import Settings, SettingsError
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
@@ -116,6 +116,11 @@ class StartTests(ServiceCase):
         self.assertIsInstance(relay.store, MemoryStore)
         self.assertEqual(self.reactor.listening, {1, 2})
         self.stop(relay)
+
+    def test_backlog(self) -> None:
+        """Many may dial at once; who says how many is heard."""
+        self.relay(listen=("tcp:1", "tcp:2:backlog=7:interface=127.0.0.1")).startService()
+        self.assertEqual([BACKLOG, 7], [server[2] for server in self.reactor.tcpServers])
 
     def test_log(self) -> None:
         """The log says what runs, where it listens, and where the data is."""
