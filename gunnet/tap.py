@@ -24,7 +24,7 @@ from gunnet.limits import Limits
 from gunnet.sources import Values, from_environment, from_file, from_options
 
 COLLECT_AFTER = (20_000, 20, 50)
-"""For L{gc.set_threshold}: (new objects, collections of these, collections of those)."""
+"""For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
 class Options(AccessOptions):
