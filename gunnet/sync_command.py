@@ -7,7 +7,7 @@ nothing is left to be said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -17,7 +17,6 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater, react
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gunnet import __version__, settings
@@ -34,6 +33,7 @@ from gunnet.transport.dialer import Dialer
 from gunnet.transport.interface import Link
 from gunnet.transport.link import Links
 from gunnet.turns import MeshService, Writer
+from gunnet.usage import OptionsOfOne
 
 LOOK_SECONDS = 0.02
 GOODBYE_SECONDS = 0.3
@@ -42,7 +42,7 @@ IDLE_PASSES = 8
 """After so many comparisons that found something and brought nothing, they will not become equal."""
 
 
-class Options(UsageOptions):
+class Options(OptionsOfOne):
     """What C{gunnet sync} understands."""
 
     synopsis = "Usage: gunnet sync URL [options]"
@@ -57,13 +57,6 @@ class Options(UsageOptions):
         ["config", None, None, "TOML file with the options of the relay whose folder it is"],
         ["timeout", None, None, "Give up after so many seconds [default: as long as it goes on]"],
     ]
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Take the command line, with the URL before the options or behind them."""
-        options = list(options or ())
-        if options and not options[0].startswith("-"):
-            options.append(options.pop(0))
-        super().parseOptions(options)
 
     def parseArgs(self, *urls: str) -> None:
         """Take the URL."""

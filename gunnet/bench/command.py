@@ -16,7 +16,6 @@ from typing import Any, NoReturn, TextIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gunnet import __version__
@@ -26,6 +25,7 @@ from gunnet.bench.plan import KINDS, Plan
 from gunnet.bench.result import Result, table
 from gunnet.bench.run import Run
 from gunnet.settings import SettingsError, websocket_url
+from gunnet.usage import OptionsOfOne
 from gunnet.wire.ids import id_source
 
 WORKLOADS = ("put", "get", "fan-out", "connect", "mixed", "ceiling")
@@ -53,7 +53,7 @@ def _any_whole(text: str) -> int:
     return value
 
 
-class Options(UsageOptions):
+class Options(OptionsOfOne):
     """What C{gunnet bench} understands."""
 
     synopsis = "Usage: gunnet bench WORKLOAD [options]"
@@ -108,13 +108,6 @@ class Options(UsageOptions):
         ["only-ceiling", None, "Measure it against that only"],
         ["progress", None, "Tell each second how far it is, although standard error is no terminal"],
     ]
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Take the command line, with the workload before the options or behind them."""
-        options = list(options or ())
-        if options and not options[0].startswith("-"):
-            options.append(options.pop(0))
-        super().parseOptions(options)
 
     def parseArgs(self, *names: str) -> None:
         """Take the workload."""
