@@ -104,7 +104,7 @@ class Graph:
         """Accept a cell: it is known from now on, and goes into the next batch."""
         if self.watch is not None:
             self.watch(soul, key, cell)
-        batch = self._open["~" in soul]
+        batch = self._open[is_signed(soul)]
         self.pending_bytes += batch.add(soul, key, cell)
         waiting = self._waiting.get(soul)
         if waiting is None:

@@ -131,9 +131,8 @@ class Peer:
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
-        self.signs = self.said_hi = self.is_gunnet = self.bridge = self.bridged = self.full = self.behind = (
-            False
-        )
+        self.signs = self.said_hi = self.is_gunnet = False
+        self.bridge = self.bridged = self.full = self.behind = False
         self.joined = 0
         self.was_gunnet: bool | None = None
         self.above = url is not None

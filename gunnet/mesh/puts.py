@@ -14,7 +14,7 @@ from gunnet.counters import Counters
 from gunnet.graph.answer import in_order, render, render_cells
 from gunnet.graph.deferred import Deferred
 from gunnet.graph.ham import Cell, Verdict, decide
-from gunnet.graph.merge import Batch, Graph
+from gunnet.graph.merge import Batch, Graph, is_signed
 from gunnet.graph.node import InvalidGraph, PutCell, PutRefused, read_put
 from gunnet.limits import Limits
 from gunnet.mesh.axe import Updates
@@ -28,7 +28,7 @@ from gunnet.store.interface import StoreError
 from gunnet.wire.jstext import string
 
 SIGNED_CELLS = 512
-"""Signed cells are committed in batches of so many, so that others do not wait long for one of these."""
+"""With so many, or one put more, a batch of signed cells is full, so that others do not wait long for it."""
 
 NOT_STORED = "Error: The relay could not store this."
 BUSY = "Error: The relay is busy, too much is waiting to be stored."
@@ -188,12 +188,12 @@ class Puts:
                 if not origin.flooded:
                     updates.note(soul, key, cell, origin, askers)
                 news.append((soul, key))
-                waits["~" in soul] = True
+                waits[is_signed(soul)] = True
             elif verdict is Verdict.KEEP:
                 if standing is not None and standing[0] == state and standing[1] != value:
                     origin.lost_tie = True
                 if graph.confirm(soul, key):
-                    waits["~" in soul] = True
+                    waits[is_signed(soul)] = True
         return news, waits
 
     def standing(self, put: bytes) -> bytes:

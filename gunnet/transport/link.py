@@ -115,8 +115,6 @@ class WebSocketLink(Incoming):
     log = _Quiet()
     name = "ws"
     _log = Logger()
-    _peer: Peer | None = None
-    _leaving: str | None = None  # why we closed it
     _lost: str | None = None  # why it is gone
     _choked = False  # the write buffer is full
     _deaf = False  # the mesh asked not to read

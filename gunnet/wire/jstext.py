@@ -130,6 +130,7 @@ def utf8(text: str) -> bytes:
 
 def is_deeper(text: bytes, depth: int) -> bool:
     """Whether objects and arrays in JSON text are nested more than C{depth} levels."""
+    # In JSON each level takes two characters.
     if len(text) <= 2 * depth or text.count(b"{") + text.count(b"[") <= depth:
         return False
     level = 0
