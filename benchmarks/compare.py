@@ -191,13 +191,10 @@ def _at(points: plots.Line, count: float) -> float:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="benchmarks.compare"
-    )
+    parser = document.parser("compare", __doc__, None)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--only", help="workloads: " + ", ".join(workload.name for workload in WORKLOADS))
-    parser.add_argument("--output", type=Path, help="folder for performance.md and the plots")
     parser.add_argument("--json", type=Path, help="file for all that was found")
     parser.add_argument("--memory", action="store_true", help="instead: memory after many distinct puts")
     parser.add_argument("--puts", type=int, default=1_000_000, help="with --memory: for gunnet")

@@ -4,6 +4,7 @@ Puts what was measured into a document, between two marks, so that what people w
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,19 @@ from pathlib import Path
 from tests.interop import node
 
 DOCS = node.CHECKOUT / "docs"
+
+
+def parser(name: str, about: str | None, output: Path | None = DOCS) -> argparse.ArgumentParser:
+    """
+    What a benchmark's command line begins with.
+
+    @param output: the folder where the document is, unless C{--output} says another.
+    """
+    made = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"benchmarks.{name}"
+    )
+    made.add_argument("--output", type=Path, default=output, help="folder for performance.md and the plots")
+    return made
 
 
 def write(folder: Path, name: str, part: str, title: str, lines: Sequence[str]) -> None:

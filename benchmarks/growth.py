@@ -11,7 +11,6 @@ the relay.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import time
@@ -172,14 +171,11 @@ def _end(bench: subprocess.Popen[str]) -> None:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="benchmarks.growth"
-    )
+    parser = document.parser("growth", __doc__)
     parser.add_argument("--cells", type=int, default=7)
     parser.add_argument("--subscribers", type=int, default=4)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--output", type=Path, default=document.DOCS)
     options = parser.parse_args()
     links = 10 ** max(options.subscribers, options.connections)
     raise_file_limit(links + 200, say)

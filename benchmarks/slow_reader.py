@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from pathlib import Path
 
 from benchmarks import document
 from benchmarks.compare import say, shown
@@ -35,17 +34,12 @@ def once(slow: int, options: argparse.Namespace) -> Result:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        prog="benchmarks.slow_reader",
-    )
+    parser = document.parser("slow_reader", __doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--warmup", type=float, default=2.0)
     parser.add_argument("--rate", type=float, default=30.0, help="puts per second")
     parser.add_argument("--value-bytes", type=int, default=200)
-    parser.add_argument("--output", type=Path, default=document.DOCS)
     options = parser.parse_args()
     raise_file_limit(2 * SUBSCRIBERS, say)
     found: dict[int, list[float]] = {0: [], 1: []}

@@ -10,12 +10,10 @@ settled, after five minutes, until the end it should drift by no more than a twe
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import subprocess
 import time
-from pathlib import Path
 
 from benchmarks import document, plots
 from benchmarks.compare import say
@@ -129,13 +127,10 @@ def report(soak: Soak, minutes: float, settled: float, window: float) -> list[st
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="benchmarks.soak"
-    )
+    parser = document.parser("soak", __doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--settled", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=document.DOCS)
     options = parser.parse_args()
     raise_file_limit(2_000, say)
     window = min(2.0, (options.minutes - options.settled) / 3)

@@ -20,8 +20,6 @@ import os
 import random
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,6 +27,7 @@ from typing import Any
 
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
+from benchmarks.relays import GUNNET, LOAD_CORE, RELAY_CORE, running
 from gunnet import sea
 from gunnet.counters import Counters
 from gunnet.graph.node import PutCell
@@ -36,14 +35,12 @@ from gunnet.limits import Limits
 from gunnet.sea.firewall import Check, Firewall, Judgement, Rules, verify
 from gunnet.wire import jstext
 from tests.interop import node
-from tests.interop.relays import free_port
 
 HERE = Path(__file__).resolve().parent
 VALUES = 200
 OUTSTANDING = 200
 """Signed puts that one client has under way at once; there are L{SIGNERS} of these."""
 SIGNERS = 5
-RELAY_CORE, LOAD_CORE = 0, 1
 
 
 STATE = 1_800_000_000_000.0
@@ -109,18 +106,14 @@ class Client(WebSocketClientProtocol):  # type: ignore[misc]
         return 1000 * (time.perf_counter() - begun)
 
 
-async def connect(port: int) -> Client:
-    """Dial a relay, until it is up."""
+async def connect(url: str) -> Client:
+    """Dial a relay."""
     loop = asyncio.get_running_loop()
-    while True:
-        factory = WebSocketClientFactory(f"ws://127.0.0.1:{port}/gun")
-        factory.protocol, factory.opened = Client, loop.create_future()
-        try:
-            await loop.create_connection(factory, "127.0.0.1", port)
-            client: Client = await factory.opened
-            return client
-        except OSError:
-            await asyncio.sleep(0.1)
+    factory = WebSocketClientFactory(url)
+    factory.protocol, factory.opened = Client, loop.create_future()
+    await loop.create_connection(factory, factory.host, factory.port)
+    client: Client = await factory.opened
+    return client
 
 
 def signed_puts(count: int) -> list[tuple[str, str, str, float]]:
@@ -131,9 +124,9 @@ def signed_puts(count: int) -> list[tuple[str, str, str, float]]:
     return [(soul, name, sea.sign_value(soul, name, "hello", state, pair), state) for name in names]
 
 
-async def saturate(port: int, seconds: float, puts: list[tuple[str, str, str, float]]) -> float:
+async def saturate(url: str, seconds: float, puts: list[tuple[str, str, str, float]]) -> float:
     """@return: signed puts acknowledged per second."""
-    signers = [await connect(port) for _ in range(SIGNERS)]
+    signers = [await connect(url) for _ in range(SIGNERS)]
     end, signed = time.perf_counter() + seconds, 0
 
     async def sign(client: Client) -> None:
@@ -149,18 +142,18 @@ async def saturate(port: int, seconds: float, puts: list[tuple[str, str, str, fl
     return signed / seconds
 
 
-def sign_beside(port: int, seconds: float, puts: list[tuple[str, str, str, float]], rate: Connection) -> None:
+def sign_beside(url: str, seconds: float, puts: list[tuple[str, str, str, float]], rate: Connection) -> None:
     """
     In a process of its own, so that its work is not in the latencies; on the same core, so nicer than who
     measures them.
     """
     os.nice(10)
-    rate.send(asyncio.run(saturate(port, seconds, puts)))
+    rate.send(asyncio.run(saturate(url, seconds, puts)))
 
 
-async def latencies(port: int, seconds: float) -> list[float]:
+async def latencies(url: str, seconds: float) -> list[float]:
     """@return: how long unsigned puts took, milliseconds."""
-    probe = await connect(port)
+    probe = await connect(url)
     end, took = time.perf_counter() + seconds, []
     while time.perf_counter() < end:
         took.append(await probe.put(f"room{random.getrandbits(30)}", "x", 1, time.time() * 1000))
@@ -176,26 +169,18 @@ def with_relay(seconds: float, puts: list[tuple[str, str, str, float]]) -> tuple
     @param puts: what is said beside; it goes on for a second longer at either end.
     @return: (how long unsigned puts took, milliseconds; signed puts acknowledged per second).
     """
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["taskset", "-c", str(RELAY_CORE), sys.executable, "-m", "gunnet", "relay"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--data", folder]
-        relay = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            asyncio.run(latencies(port, 0.2))
-            if not puts:
-                return asyncio.run(latencies(port, seconds)), 0.0
-            forks = multiprocessing.get_context("fork")
-            rate, theirs = forks.Pipe(duplex=False)
-            beside = forks.Process(target=sign_beside, args=(port, seconds + 2, puts, theirs))
-            beside.start()
-            time.sleep(1)
-            took = asyncio.run(latencies(port, seconds))
-            beside.join()
-            return took, float(rate.recv())
-        finally:
-            relay.terminate()
-            relay.wait(10)
+    with running(GUNNET) as relay:
+        asyncio.run(latencies(relay.url, 0.2))
+        if not puts:
+            return asyncio.run(latencies(relay.url, seconds)), 0.0
+        forks = multiprocessing.get_context("fork")
+        rate, theirs = forks.Pipe(duplex=False)
+        beside = forks.Process(target=sign_beside, args=(relay.url, seconds + 2, puts, theirs))
+        beside.start()
+        time.sleep(1)
+        took = asyncio.run(latencies(relay.url, seconds))
+        beside.join()
+        return took, float(rate.recv())
 
 
 def percentile(values: list[float], part: float) -> float:
