@@ -116,6 +116,15 @@ class Limits:
     @ivar gap_ms: the least time between two frames to one peer; 0, as in gun.js, packs what one turn brought
         (C{opt.gap} in gun.js C{src/mesh.js}).
     @ivar pack_bytes: size at which an outgoing array frame is closed (gun.js C{src/mesh.js}).
+    @ivar datagram_bytes: one message to the local network must be smaller (gun.js C{lib/multicast.js}); what
+        is not is announced, to be fetched over a link.
+    @ivar multicast_bytes: what is said there per second, on average over five.
+    @ivar multicast_queue_bytes: what waits to be said there; beyond, the oldest is dropped.
+    @ivar source_datagrams: datagrams that are heard from one address per second; four times as many are from
+        all together.
+    @ivar source_bytes: likewise, bytes.
+    @ivar neighbours: addresses on the local network that are remembered.
+    @ivar local_links: links that are opened because of what was heard there.
     @ivar broadcasts: messages of unknown kind that one peer may have forwarded per second.
     @ivar url_characters: of the URL of a relay that others told.
     @ivar gossip_urls: URLs of relays that others told, which are remembered.
@@ -203,6 +212,13 @@ class Limits:
     late_acks: int = 64
     gap_ms: float = 0.0
     pack_bytes: int = 9_000
+    datagram_bytes: int = 50_000
+    multicast_bytes: int = MIB
+    multicast_queue_bytes: int = 4 * MIB
+    source_datagrams: float = 500.0
+    source_bytes: int = 4 * MIB
+    neighbours: int = 500
+    local_links: int = 16
     broadcasts: float = 10.0
     url_characters: int = 256
     gossip_urls: int = 999

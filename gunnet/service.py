@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 from random import Random
 from typing import Any
 
 from autobahn.websocket import USES_NVX
 from twisted.application.service import MultiService, Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -28,6 +30,7 @@ from gunnet.store.memory import MemoryStore
 from gunnet.store.writer import StoreWriter
 from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
+from gunnet.transport.neighbours import Beacon
 from gunnet.transport.websocket import ServerFactory
 from gunnet.turns import MeshService
 from gunnet.verifier import ThreadVerifier
@@ -95,15 +98,20 @@ class RelayService(MultiService):
         )
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
+        self.multicast = self._multicast()
         try:
             for url in settings.peers:
                 self.dialers.configure(url)
-            for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from, *self.gate.services):
+            for part in self._parts():
                 part.setServiceParent(self)
         except BaseException:
             self.stopService()
             raise
         self._introduce()
+
+    def _parts(self) -> list[Service]:
+        before = [self.mesh, *self.listeners, self.dialers]
+        return [*before, *self.multicast, *self.peers_from, *self.gate.services]
 
     def _root(self) -> Root:
         settings = self.settings
@@ -129,6 +137,30 @@ class RelayService(MultiService):
             )
         ]
 
+    def _multicast(self) -> list[Service]:
+        if self.settings.multicast is None:
+            return []
+        from gunnet.transport.multicast import MulticastService
+
+        return [
+            MulticastService(
+                self.settings.multicast,
+                self.mesh,
+                self.dialers,
+                self._reactor,
+                self._random,
+                where=self._where,
+            )
+        ]
+
+    def _where(self) -> Beacon:
+        """Where others on the local network can link to us."""
+        for listener in self.listeners:
+            port = listener.open_port
+            if port is not None:
+                return Beacon(port=port, path=self.settings.path, secure=listener.secure)
+        return Beacon()
+
     def _introduce(self) -> None:
         self.log.info("gunnet {version}, NVX {nvx}", version=__version__, nvx="on" if USES_NVX else "off")
         for listener in self.listeners:
@@ -137,8 +169,8 @@ class RelayService(MultiService):
             self.log.info("data in memory only")
         else:
             self.log.info("data in {place}", place=os.path.abspath(self.settings.data))
-        if self.settings.multicast:
-            self.log.warn("multicast is not in this version")
+        if self.settings.access.needs_token:
+            self.log.info("no multicast: who connects needs a token, and there it could not be asked for")
 
     def stopService(self) -> Deferred[None]:
         """
@@ -149,7 +181,7 @@ class RelayService(MultiService):
         Service.stopService(self)
         done = _all(
             maybeDeferred(part.stopService)
-            for part in (*self.listeners, *self.peers_from, *self.gate.services)
+            for part in (*self.listeners, *self.multicast, *self.peers_from, *self.gate.services)
         )
         done.addCallback(self._drain)
         done.addCallback(self._leave)
@@ -179,6 +211,7 @@ class Listener(Service):
     One address that the relay listens on.
 
     @ivar port: what listens, when it does.
+    @ivar secure: whether it speaks TLS.
     """
 
     log = Logger()
@@ -189,6 +222,7 @@ class Listener(Service):
         """
         self.setName(f"listen:{description}")
         self.port: IListeningPort | None = None
+        self.secure = False
         self._description = description
         self._settings = settings
         self._site = site
@@ -207,15 +241,23 @@ class Listener(Service):
         except (ValueError, TypeError, OSError) as e:
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site
-        self._secure = self._description.startswith("ssl:")
-        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self._secure:
+        self.secure = self._description.startswith("ssl:")
+        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self.secure:
             factory = tls_factory(self._settings.tls_key, self._settings.tls_cert, factory)
-            self._secure = True
+            self.secure = True
         failures: list[Failure] = []
         self._listening = endpoint.listen(factory)
         self._listening.addCallbacks(self._begun, failures.append)
         if failures:
             failures[0].raiseException()
+
+    @property
+    def open_port(self) -> int | None:
+        """The TCP port, if others than this machine can reach it."""
+        address: Any = self.port.getHost() if self.port is not None else None
+        if not isinstance(address, (IPv4Address, IPv6Address)) or ip_address(address.host).is_loopback:
+            return None
+        return int(address.port)
 
     def _begun(self, port: IListeningPort) -> None:
         self.port = port
@@ -225,7 +267,7 @@ class Listener(Service):
         address = self.port.getHost() if self.port is not None else None
         self.log.info(
             "listening on {scheme}://{address}{path}",
-            scheme="https" if self._secure else "http",
+            scheme="https" if self.secure else "http",
             address=_address(address) or self._description,
             path=self._settings.path,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +30,52 @@ GOSSIP = ("off", "peers", "all")
 
 
 @dataclass(frozen=True)
+class Multicast:
+    """
+    How peers on the local network are found (gun.js C{lib/multicast.js}).
+
+    @ivar group: the address of the group, IPv4 or IPv6. Of an IPv4 one there is also one for IPv6, among
+        gunnet relays.
+    @ivar port: of UDP.
+    @ivar interfaces: names or addresses of the interfaces; empty for the one that leads to the group.
+    @ivar ttl: how many networks it may cross: 1 is the own one only.
+    @raise SettingsError: one clear line on what is wrong.
+    """
+
+    group: str = "233.255.255.255"
+    port: int = PORT
+    interfaces: tuple[str, ...] = ()
+    ttl: int = 1
+
+    def __post_init__(self) -> None:
+        try:
+            is_group = ip_address(self.group).is_multicast
+        except ValueError:
+            is_group = False
+        if not is_group:
+            raise SettingsError(f"multicast: {self.group!r} is no address of a group, like 233.255.255.255")
+        if not 0 < self.port < 65536:
+            raise SettingsError(f"multicast: port {self.port} is not between 1 and 65535")
+        if not 0 < self.ttl < 256:
+            raise SettingsError(f"multicast: a TTL of {self.ttl} is not between 1 and 255")
+        if not all(name.strip() for name in self.interfaces):
+            raise SettingsError("multicast: an interface has no name")
+
+
+def multicast_group(text: str) -> tuple[str, int]:
+    """
+    Read C{ADDRESS:PORT}, C{[ADDRESS]:PORT} for IPv6, or an address alone, which has gun.js's port.
+
+    @raise SettingsError: it is none of these.
+    """
+    found = re.fullmatch(r"(?:\[(?P<six>[^\]]+)\]|(?P<four>[^:]+))(?::(?P<port>[0-9]{1,5}))?", text)
+    if found is None:
+        raise SettingsError(f"{text!r} is not like 233.255.255.255:8765")
+    group = Multicast(found["six"] or found["four"], int(found["port"] or PORT))
+    return group.group, group.port
+
+
+@dataclass(frozen=True)
 class Settings:
     """
     The settings of one relay.
@@ -45,7 +92,8 @@ class Settings:
     @ivar data: the folder of the store, or L{None} to keep the graph in memory only.
     @ivar data_bytes_max: how large the store may grow.
     @ivar axe: tell a peer only what it asked for (AXE); otherwise everything to everyone.
-    @ivar multicast: find peers on the local network.
+    @ivar multicast: how peers on the local network are found; L{None} for not at all.
+        The command line has it on.
     @ivar gun_js: a folder of the C{gun} package from npm, whose scripts are served; or L{None}.
     @ivar tls_key: with C{tls_cert}: listeners that aren't C{ssl:} ones themselves speak TLS with this private
         key (PEM file).
@@ -65,7 +113,7 @@ class Settings:
     data: str | None = DATA
     data_bytes_max: int = DATA_BYTES_MAX
     axe: bool = True
-    multicast: bool = False
+    multicast: Multicast | None = None
     gun_js: str | None = None
     tls_key: str | None = None
     tls_cert: str | None = None
@@ -83,6 +131,11 @@ class Settings:
             if len(set(values)) < len(values):
                 raise SettingsError(f"asked to {kind} the same twice: {', '.join(values)}")
         self._check_discovery()
+        if self.multicast is not None and self.access.needs_token:
+            raise SettingsError(
+                "multicast lets anybody on the local network read and write without a token: "
+                "tokens and multicast exclude each other"
+            )
         if self.data is not None and not self.data.strip():
             raise SettingsError("the data folder has no name")
         if self.data_bytes_max < MIB:

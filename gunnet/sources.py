@@ -14,7 +14,7 @@ from gunnet.access import options as access
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
 
-_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast", "no-sync": "sync"}
+_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast-on", "no-sync": "sync"}
 
 
 _TYPES: dict[str, Callable[[str], Any]] = {
@@ -26,6 +26,8 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "max-peers": settings.number,
     "data": access.text,
     "max-message": settings.size,
+    "multicast": settings.multicast_group,
+    "multicast-ttl": settings.number,
     "max-data": settings.size,
     "gun-js": access.text,
     "tls-key": access.text,
@@ -36,6 +38,7 @@ _LISTS: dict[str, Callable[[str], Any]] = {
     "listen": str,
     "peer": str,
     "gossip-allow": str,
+    "multicast-interface": str,
     **{name: read for name, (_, read) in access.LISTS.items()},
     **access.LISTS_OF_LIMITS,
 }
@@ -50,7 +53,7 @@ _ENVIRONMENT_LISTS = {
     "PEERS": "peer",
     **{access.environment_name(name): name for name in (*access.LISTS, *access.LISTS_OF_LIMITS)},
 }
-_ENVIRONMENT_FLAGS = {"MULTICAST": "multicast", "AXE": "axe", "RAD": "store"}
+_ENVIRONMENT_FLAGS = {"MULTICAST": "multicast-on", "AXE": "axe", "RAD": "store"}
 _ENVIRONMENT_FLAGS |= {access.environment_name(name): name for name in access.FLAGS}
 
 
@@ -59,6 +62,8 @@ def from_options(options: Mapping[str, Any]) -> Values:
     said = {name: _typed(name, options[name], f"--{name}") for name in _TYPES if options[name] is not None}
     said |= {name: _all_typed(name, options[name], f"--{name}") for name in _LISTS if options[name]}
     said |= {name: True for name in access.FLAGS if options[name]}
+    if "multicast" in said:
+        said["multicast-on"] = True
     return said | {name: False for flag, name in _FLAGS.items() if options[flag]}
 
 
@@ -93,6 +98,10 @@ def from_file(path: str) -> Values:
     said: Values = {}
     for name, value in found.items():
         place = f"{path}: {name}"
+        if name == "multicast":  # true, false or where
+            said["multicast-on"] = value is not False
+            if isinstance(value, bool):
+                continue
         flag = _FLAGS.get(name, name)
         if flag in _FLAGS.values() or flag in access.FLAGS:
             if not isinstance(value, bool):

@@ -20,8 +20,11 @@ from twisted.python.usage import UsageError
 
 from gunnet import __version__, settings
 from gunnet.access.options import LISTS, LISTS_OF_LIMITS, AccessOptions, access_of, limits_of
+from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.sources import Values, from_environment, from_file, from_options
+
+GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
 
 COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
@@ -52,6 +55,8 @@ class Options(AccessOptions):
         ["max-peers", None, None, f"Most links at one time [default: {Limits().peers}]"],
         ["data", None, None, f"Folder for the data [default: ./{settings.DATA}]"],
         ["max-message", None, None, f"Largest message [default: {Limits().message_bytes >> 20}M]"],
+        ["multicast", None, None, f"Group on the local network to find peers in [default: {GROUP}]"],
+        ["multicast-ttl", None, None, "How many networks that crosses [default: 1]"],
         ["max-data", None, None, f"Largest data folder [default: {settings.DATA_BYTES_MAX >> 30}G]"],
         ["gun-js", None, None, "Folder of the npm package gun, to serve /gun.js, /gun/sea.js …"],
         ["tls-key", None, None, "PEM file of the private key; with --tls-cert, listen with TLS"],
@@ -67,7 +72,7 @@ class Options(AccessOptions):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("listen", "peer", "gossip-allow", *LISTS, *LISTS_OF_LIMITS):
+        for name in ("listen", "peer", "gossip-allow", "multicast-interface", *LISTS, *LISTS_OF_LIMITS):
             self[name] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -81,6 +86,10 @@ class Options(AccessOptions):
     def opt_gossip_allow(self, network: str) -> None:
         """Network, like 10.0.0.0/8, in which listed and told relays may be (may be repeated)"""
         self["gossip-allow"].append(network)
+
+    def opt_multicast_interface(self, interface: str) -> None:
+        """Name or address of an interface to find peers on (may be repeated)"""
+        self["multicast-interface"].append(interface)
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit"""
@@ -126,7 +135,6 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         "path": "path",
         "axe": "axe",
         "sync": "sync",
-        "multicast": "multicast",
         "data": "data",
         "max-data": "data_bytes_max",
         "peers-from": "peers_from",
@@ -140,9 +148,18 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     if not said.get("store", True):
         fields["data"] = None
     fields["access"] = access_of(said)
+    fields["multicast"] = _multicast(said, fields["access"])
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
+
+
+def _multicast(said: Values, access: Access) -> settings.Multicast | None:
+    """As GUN has it, it is on; but where links need a token, only if it is asked for, which is refused."""
+    if not said.get("multicast-on", not access.needs_token):
+        return None
+    group, port = said.get("multicast", (settings.Multicast.group, settings.Multicast.port))
+    return settings.Multicast(group, port, said.get("multicast-interface", ()), said.get("multicast-ttl", 1))
 
 
 def _limits(said: Values) -> Limits:

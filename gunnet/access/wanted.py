@@ -59,6 +59,11 @@ class Access:
     rule_deadline: float = 1.0
     rule_fail: Literal["open", "closed"] = "closed"
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether who connects must show something."""
+        return any(way is not None for way in (self.token_file, self.jwt_key, self.allow_user))
+
     def __post_init__(self) -> None:
         for what, path in (
             ("writers", self.allow_pub),

@@ -14,6 +14,7 @@ from gunnet.counters import Counters
 from gunnet.graph.answer import NodeCells, in_order, render
 from gunnet.graph.ham import Cell
 from gunnet.limits import Limits
+from gunnet.mesh.group import DATAGRAM_PARTS
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, told
 from gunnet.mesh.routes import Origin, Push, Route
@@ -21,6 +22,9 @@ from gunnet.mesh.subscriptions import Subscriptions
 from gunnet.mesh.unacked import Unacked
 from gunnet.wire.dup import Dup
 from gunnet.wire.jstext import string
+
+_CELL_CHARACTERS = 40
+"""What a cell takes apart from its names and its value."""
 
 
 class Change:
@@ -105,6 +109,7 @@ class Updates:
             return
         changes = list(self._changes.values())
         self._changes.clear()
+        self._tell_group(changes, now)
         wanted: dict[Peer, list[int]] = {}
         for index, change in enumerate(changes):
             for peer in self._interested(change):
@@ -120,7 +125,20 @@ class Updates:
             else:
                 self._unacked.owe(peer, [(changes[at].soul, changes[at].key) for at in indexes])
         for group, peers in groups.items():
-            self._push([changes[index] for index in group], peers, now)
+            self._push([changes[index] for index in group], peers, now, self._limits.answer_bytes)
+
+    def _tell_group(self, changes: list[Change], now: float) -> None:
+        """Tell the local network, but for what it knows or another relay that is linked tells it."""
+        group = self._peers.group
+        peer = group.peer
+        if peer is None or not group.others:
+            return
+        news = []
+        for change in changes:
+            origin = change.origins[-1]
+            if group.hearer(origin.peer) and not origin.flooded and peer not in change.known_by:
+                news.append(change)
+        self._push(news, [peer], now, self._limits.datagram_bytes // DATAGRAM_PARTS)
 
     def _interested(self, change: Change) -> Iterator[Peer]:
         for peer in self._subscriptions.to(change.soul, change.key):
@@ -139,12 +157,12 @@ class Updates:
                     index not in told and not change.is_known_by(peer) for index, change in enumerate(changes)
                 )
 
-    def _push(self, changes: list[Change], peers: list[Peer], now: float) -> None:
+    def _push(self, changes: list[Change], peers: list[Peer], now: float, size_max: int) -> None:
         size = 0
         start = 0
         for end, change in enumerate(changes, 1):
-            size += len(change.soul) + 2 * len(change.key) + len(change.cell[1])
-            if size >= self._limits.answer_bytes or end == len(changes):
+            size += _CELL_CHARACTERS + len(change.soul) + 2 * len(change.key) + len(change.cell[1])
+            if size >= size_max or end == len(changes):
                 self._push_one(changes[start:end], peers, now)
                 start = end
                 size = 0

@@ -42,7 +42,9 @@ class Dam:
         self._say_pid(peer, b"")
 
     def complain(self, peer: Peer, error: str) -> None:
-        """Tell C{peer} that what it sent could not be taken as a message."""
+        """Tell C{peer} that what it sent could not be taken as a message; but no group."""
+        if peer.is_group:
+            return
         self._counters.count("complaints_sent")
         self._peers.say(
             peer, b'{"#":"%b","dam":"!","err":%b}' % (self._peers.new_id().encode(), string(error))
@@ -56,7 +58,8 @@ class Dam:
         @param now: milliseconds since 1970.
         """
         take = self.verbs.get(verb) if isinstance(verb, str) else None
-        if take is None:
+        if take is None or peer.is_group:
+            # What concerns one link can't be meant for a group;
             # service and tag would let strangers steer this relay, rtc is for browsers, and all others are
             # unknown to gun.js too, which says nothing.
             self._counters.count("verbs_ignored")

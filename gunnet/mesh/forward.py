@@ -184,14 +184,15 @@ class Forward:
             and not peer.is_shadow
             and not peer.is_named_in(seen)
         ]
-        if not peers:
+        group = self._peers.group.hearer(source) if message.put else None
+        if not peers and group is None:
             return []
         changes = {"><": told(peers)}
         ok = _hop(bytes(message.ok), self._peers.near) if message.ok else None
         if ok is not None:
             changes["ok"] = ok
         text = rewrite(text, changes)
-        for peer in peers:
+        for peer in peers if group is None else (*peers, group):
             self._peers.say(peer, text)
         return peers
 
@@ -230,7 +231,7 @@ class Forward:
         askers = [
             asker
             for asker in (_askers(route) if is_first else [route])
-            if says_more or (asker.digest is None and not asker.peer.is_gunnet)
+            if not asker.peer.is_group and (says_more or (asker.digest is None and not asker.peer.is_gunnet))
         ]
         self._answer(peer, text, route, askers)
 
@@ -258,7 +259,7 @@ class Forward:
 
     def other(self, peer: Peer, message: Message, text: bytes, now: float) -> None:
         """A message of a kind that only its applications know goes to everybody else, at a bounded rate."""
-        if message.private or message.private_too or not says_anything(text):
+        if message.private or message.private_too or peer.is_group or not says_anything(text):
             self._counters.count("messages_empty")
         elif not peer.may_broadcast(now, self._limits.broadcasts):
             self._counters.count("broadcasts_refused")

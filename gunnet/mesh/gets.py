@@ -9,6 +9,7 @@ from gunnet.graph.answer import Selection, is_hash_of
 from gunnet.graph.lex import Query
 from gunnet.graph.merge import Graph
 from gunnet.limits import Limits
+from gunnet.mesh.group import DATAGRAM_PARTS
 from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers, read_told
@@ -103,9 +104,9 @@ class Gets:
         @return: whether it is subscribed now and was not before.
         """
         peer, query = question.peer, question.query
-        if query is None or (
-            peer.above and not peer.bridged and peer.link is not None and peer.link.reliable
-        ):
+        if query is None or peer.is_group:  # that hears every change anyway
+            return False
+        if peer.above and not peer.bridged and peer.link is not None and peer.link.reliable:
             return False
         return self._subscriptions.add(peer, query)
 
@@ -120,6 +121,8 @@ class Gets:
             self._say_nothing(question)
 
     def _say_nothing(self, question: Question) -> None:
+        if question.peer.is_group:  # somebody else there may have it
+            return
         self._peers.say(
             question.peer, b'{"#":"%b","@":%b}' % (self._peers.new_id().encode(), string(question.id))
         )
@@ -130,14 +133,15 @@ class Gets:
         what they want.
         """
         query = question.query
-        if query is not None and query.soul is not None and peer.url is None and not peer.is_gunnet:
+        one_who_asks = peer.url is None and not peer.is_gunnet and not peer.is_group
+        if query is not None and query.soul is not None and one_who_asks:
             self._subscriptions.add(peer, query)
 
     def _answer(self, question: Question, query: Query) -> bool:
         """@return: whether there is anything to answer with."""
         selection = Selection(self._graph, query)
         try:
-            chunk = selection.chunk(self._limits.answer_bytes)
+            chunk = selection.chunk(self._answer_bytes(question.peer))
         except StoreError:
             self._cannot_read(question)
             return True
@@ -149,6 +153,11 @@ class Gets:
             question.peer.streams.append(Stream(question, selection, next_id))
             self._unfinished[question.peer.id] = question.peer
         return True
+
+    def _answer_bytes(self, peer: Peer) -> int:
+        """How large a chunk may be, roughly: to a group each is a datagram."""
+        limits = self._limits
+        return limits.datagram_bytes // DATAGRAM_PARTS if peer.is_group else limits.answer_bytes
 
     def _say_chunk(self, question: Question, chunk_id: str, chunk: tuple[bytes, int], next_id: str) -> None:
         put, digest = chunk
@@ -169,6 +178,8 @@ class Gets:
 
     def _cannot_read(self, question: Question) -> None:
         self._counters.count("store_reads_failed")
+        if question.peer.is_group:
+            return
         self._peers.say(
             question.peer,
             b'{"#":"%b","@":%b,"err":%b}'
@@ -201,7 +212,7 @@ class Gets:
 
     def _continue(self, peer: Peer, stream: Stream) -> None:
         try:
-            chunk = stream.selection.chunk(self._limits.answer_bytes)
+            chunk = stream.selection.chunk(self._answer_bytes(peer))
         except StoreError:
             self._cannot_read(stream.question)
             peer.streams.popleft()

@@ -103,13 +103,17 @@ class Inboxes:
         if not self.pressed and pending > self._limits.pending_bytes // 2:
             self.pressed = True
             self._counters.count("pending_bytes_pressed")
-            for peer in self._peers.up.values():
+            for peer in self._everybody():
                 self._hold_back(peer)
         elif self.pressed and pending <= self._limits.pending_bytes // 4:
             self.pressed = False
-            for peer in self._peers.up.values():
+            for peer in self._everybody():
                 if peer.held and peer.id not in self._crowded:
                     self._let_go(peer)
+
+    def _everybody(self) -> list[Peer]:
+        group = self._peers.group.peer
+        return [*self._peers.up.values(), *([] if group is None else [group])]
 
     def _hold_back(self, peer: Peer) -> None:
         if not peer.held and peer.link is not None:

@@ -28,9 +28,15 @@ class Outbox:
         self._messages.append(text)
         self.size += len(text)
 
-    def drop_oldest(self) -> None:
-        """Forget the message that waited longest."""
-        self.size -= len(self._messages.popleft())
+    def drop_oldest(self) -> int:
+        """
+        Forget the message that waited longest.
+
+        @return: its size, bytes.
+        """
+        size = len(self._messages.popleft())
+        self.size -= size
+        return size
 
     def clear(self) -> None:
         """Forget everything."""

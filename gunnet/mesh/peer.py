@@ -67,6 +67,7 @@ class Peer:
     @ivar broadcasts_left: messages of unknown kind that it may still have forwarded.
     @ivar broadcast_at: when that was reckoned, milliseconds.
     @ivar said_hi: whether it said C{hi}, as a page that boots does; one that comes back does not.
+    @ivar is_group: whether it is all who listen to a multicast group (L{gunnet.mesh.group}).
     @ivar is_gunnet: whether it told that it is a gunnet relay too.
     @ivar was_gunnet: (of an upstream) whether it was one when that was last known; L{None} before.
     @ivar joined: as which one it has joined (L{gunnet.mesh.peers.Peers}); 0 before.
@@ -94,6 +95,7 @@ class Peer:
         "held",
         "id",
         "inbox",
+        "is_group",
         "is_gunnet",
         "joined",
         "life",
@@ -117,6 +119,7 @@ class Peer:
     def __init__(self, peer_id: str, url: str | None = None) -> None:
         self.id = peer_id
         self.url = url
+        self.is_group = False
         self.pid: str | None = None
         self.link: Link | None = None
         self.up = False

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from gunnet.counters import Counters
 from gunnet.limits import Limits
+from gunnet.mesh.group import Group
+from gunnet.mesh.outbox import Outbox
 from gunnet.mesh.peer import Peer
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
@@ -32,6 +34,7 @@ class Peers:
     @ivar up: those whose link is up, by id, in the order in which they came.
     @ivar upstreams: those that we dial, by url.
     @ivar relays: those that are up and known to be relays, because we dialled them or they told; by id.
+    @ivar group: the local network, which is none of these.
     @ivar joined: how many have joined so far: each with its link, if we dialled it, else with its first word.
     @ivar drops: links to be closed at the end of the turn.
     """
@@ -44,6 +47,7 @@ class Peers:
         self.upstreams: dict[str, Peer] = {}
         self.relays: dict[str, Peer] = {}
         self.drops: list[Drop] = []
+        self.group = Group(new_id)
         self.joined = 0
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
@@ -104,6 +108,8 @@ class Peers:
         if peer.up:
             self._waiting_bytes -= peer.outbox.size
         peer.life.lost()
+        if peer is self.group.peer:
+            self.group.peer = None
         self.up.pop(peer.id, None)
         self.relays.pop(peer.id, None)
         self._talked_to.pop(peer.id, None)
@@ -130,18 +136,26 @@ class Peers:
                 self._talked_to[peer.id] = peer
             outbox.add(text)
             self._waiting_bytes += len(text)
-            if outbox.size > self._limits.outbox_bytes:
+            if peer.is_group:
+                self._bound_group(outbox)
+            elif outbox.size > self._limits.outbox_bytes:
                 self._counters.count("outbox_bytes_exceeded")
                 self.drop(peer, f"does not read: {outbox.size} bytes are waiting for it")
             elif self._waiting_bytes > self._limits.outboxes_bytes:
                 self._counters.count("outboxes_bytes_exceeded")
-                most = max(self.up.values(), key=lambda peer: peer.outbox.size)
+                most = max(self.up.values(), default=peer, key=lambda peer: peer.outbox.size)
                 self.drop(most, f"of {self._waiting_bytes} bytes that wait for all peers it has most")
         elif peer.url is not None:
             outbox.add(text)
             while outbox.size > self._limits.offline_bytes:
                 self._counters.count("offline_bytes_evicted")
                 outbox.drop_oldest()
+
+    def _bound_group(self, outbox: Outbox) -> None:
+        """Keep what waits for the group small: who listens there can't slow down others."""
+        while outbox.size > self._limits.multicast_queue_bytes:
+            self._counters.count("multicast_queue_bytes_evicted")
+            self._waiting_bytes -= outbox.drop_oldest()
 
     def sources(self) -> list[Peer]:
         """

@@ -33,6 +33,7 @@ SIGNED_CELLS = 512
 NOT_STORED = "Error: The relay could not store this."
 BUSY = "Error: The relay is busy, too much is waiting to be stored."
 TOO_MANY_DEFERRED = "Error: Too many writes wait for a future state."
+_OK = b'"ok":true'
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,7 @@ class Puts:
     def _done(self, origin: Origin) -> None:
         origin.parts = 0
         if not origin.failed and not origin.refused:
-            self._answer(origin, b'"ok":true')
+            self._answer(origin, _OK)
             for text in origin.late or ():
                 self._peers.say(origin.peer, text)
             origin.late = None
@@ -337,6 +338,8 @@ class Puts:
             origin.late = None
 
     def _answer(self, origin: Origin, result: bytes) -> None:
+        if origin.peer.is_group and result != _OK:  # nobody there can tell whom that concerns
+            return
         self._peers.say(
             origin.peer, b'{"#":"%b","@":%b,%b}' % (self._peers.new_id().encode(), string(origin.id), result)
         )

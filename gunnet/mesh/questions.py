@@ -100,6 +100,7 @@ class Questions:
         @param text: the message as it may be forwarded.
         @param seen: names of those who have the question.
         """
+        self._ask_group(question, text, seen)
         if answered and not self._peers.relays:
             return
         sources = self._sources(question, query, seen)
@@ -128,6 +129,7 @@ class Questions:
 
     def flood(self, question: Question, query: Query, text: bytes, seen: frozenset[str], now: float) -> None:
         """Ask every peer that has not seen the question."""
+        self._ask_group(question, text, seen)
         asked = [
             peer
             for peer in self._peers.up.values()
@@ -138,6 +140,12 @@ class Questions:
             for peer in asked:
                 self._interest.said_too(peer, query, now)
                 self._peers.say(peer, text)
+
+    def _ask_group(self, question: Question, text: bytes, seen: frozenset[str]) -> None:
+        """Ask the local network too, each time, as gun.js does: it keeps nobody up to date."""
+        group = self._peers.group.hearer(question.peer)
+        if group is not None and not group.is_named_in(seen):
+            self._peers.say(group, _forwarded(question, text, [], None))
 
     # Whom to ask
 

@@ -60,6 +60,7 @@ class Relay:
     @ivar pid: the process id that peers are told.
     @ivar counters: see L{gunnet.counters}.
     @ivar checks: has puts judged before they go any further.
+    @ivar group: the local network.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Relay:
         self._dup: Dup[Route] = Dup(limits, counters)
         self._graph = Graph(store, limits, counters)
         self._peers = Peers(limits, counters, self._new_id)
+        self.group = self._peers.group
         self._subscriptions = Subscriptions(limits, counters)
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
         self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
@@ -149,6 +151,10 @@ class Relay:
     def upstream(self, url: str) -> Peer:
         """The peer that is dialled at C{url}; it outlives its links, what is said to it meanwhile waits."""
         return self._peers.upstream(url)
+
+    def linked_pids(self) -> set[str]:
+        """The process ids of other relays that are linked."""
+        return {peer.pid for peer in self._peers.relays.values() if peer.pid is not None}
 
     def retire(self, url: str) -> None:
         """Nobody wants the upstream at C{url} any more, and its link is gone."""

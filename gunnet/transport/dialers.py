@@ -2,8 +2,9 @@
 Which relays this one links to, and why.
 
 A URL may be dialled for several reasons at once: the operator configured it, the list of C{--peers-from} has
-it, other relays told of it. It has one L{Dialer} all the same, which ends with the last of the reasons. Apart
-from reasons, the core may suspend a link that it has no use for at the moment.
+it, other relays told of it, it was heard on the local network. It has one L{Dialer} all the same, which ends
+with the last of the reasons. Apart from reasons, the core may suspend a link that it has no use for at the
+moment.
 
 What an operator configured may lead anywhere. What has no such reason is guarded: its address is looked at
 when the connection is made, since a name may resolve to any address, and to another one each time.
@@ -39,6 +40,11 @@ class Reason(Enum):
     CONFIGURED = "configured"
     LISTED = "listed"
     TOLD = "told"
+    LOCAL = "local"
+
+
+_NEAR = {Reason.CONFIGURED, Reason.LOCAL}
+"""These may lead anywhere: the operator said so, or the URL has an address, which was looked at."""
 
 
 class AddressRefused(Exception):
@@ -109,12 +115,23 @@ class Dialers(Service):
         The list has these URLs now: link to those that are new in it, and hang up on those that have left it
         unless there is another reason for them.
         """
+        self._set(urls, Reason.LISTED)
+
+    def set_local(self, urls: Iterable[str]) -> None:
+        """
+        These URLs were heard on the local network, each with the very address that it was heard from: link to
+        them, and hang up on others likewise.
+        """
+        self._set(urls, Reason.LOCAL)
+
+    def _set(self, urls: Iterable[str], reason: Reason) -> None:
         wanted = {self._key(url): url for url in urls}
         for key, line in list(self._lines.items()):
-            if Reason.LISTED in line.reasons and key not in wanted:
-                self._unwant(key, Reason.LISTED)
-        for url in wanted.values():
-            self._want(url, Reason.LISTED)
+            if reason in line.reasons and key not in wanted:
+                self._unwant(key, reason)
+        for key, url in wanted.items():
+            if key not in self._lines or reason not in self._lines[key].reasons:
+                self._want(url, reason)
 
     def dial(self, url: str, *, guarded: bool) -> None:
         """
@@ -190,7 +207,7 @@ class Dialers(Service):
 
     def _new_dialer(self, url: str, key: str, reason: Reason) -> Dialer:
         guard: Any = _Guard(self._reactor, lambda address: self._may_connect(key, address))
-        configured = reason is Reason.CONFIGURED
+        near = reason in _NEAR
         return Dialer(
             url,
             self._mesh,
@@ -198,14 +215,14 @@ class Dialers(Service):
             self._reactor,
             self._random,
             self._endpoint_of(url, guard),
-            redial_seconds_max=REDIAL_SECONDS_MAX if configured else GUARDED_REDIAL_SECONDS_MAX,
+            redial_seconds_max=REDIAL_SECONDS_MAX if near else GUARDED_REDIAL_SECONDS_MAX,
         )
 
     def _may_connect(self, key: str, address: str) -> bool:
         line = self._lines.get(key)
         if line is None:
             return False
-        return Reason.CONFIGURED in line.reasons or self._allowed.allows_address(address)
+        return not line.reasons.isdisjoint(_NEAR) or self._allowed.allows_address(address)
 
     def _unwant(self, key: str, reason: Reason) -> None:
         line = self._lines.get(key)

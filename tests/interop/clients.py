@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,13 +145,15 @@ class Page:
     instances on one web page do.
     """
 
-    def __init__(self, test: TestCase, version: str) -> None:
+    def __init__(self, test: TestCase, version: str, inside: Sequence[str] = ()) -> None:
         """
         @param version: one of L{node.GUN_VERSIONS}.
+        @param inside: what the command line begins with, if it is to run elsewhere.
         """
         self._test = test
         self._kit = node.kit()
-        self._command = [self._kit.node, str(node.HERE / "driver.js"), self._kit.gun(version), self._kit.ws]
+        driver = [self._kit.node, str(node.HERE / "driver.js"), self._kit.gun(version), self._kit.ws]
+        self._command = [*inside, *driver]
         self.child = Child(f"gun {version} page", self._hear)
         self._numbers = itertools.count(1)
         self._answers: dict[int, Deferred[Any]] = {}

@@ -92,9 +92,13 @@ class Relay:
         async def ready() -> bool:
             if child.status is not None:
                 raise AssertionError(f"{self.name} ended while starting. {child.report()}")
-            return await http_status(self.port, "/healthz") == 200
+            return await self.is_well()
 
         await until(START_SECONDS_MAX, lambda: f"{self.name} is ready. {child.report()}", ready)
+
+    async def is_well(self) -> bool:
+        """Whether it says that it is."""
+        return await http_status(self.port, "/healthz") == 200
 
     async def stop(self) -> None:
         """
