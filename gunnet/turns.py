@@ -142,6 +142,11 @@ class MeshService(Service):
         self._soon()
         return met
 
+    def meet_group(self) -> None:
+        """Somebody has come to the local network: he is asked what there is."""
+        self.relay.group.meet()
+        self._soon()
+
     def hear(self, peer: Peer, *frames: bytes) -> int:
         """
         Some frames of C{peer}: valid UTF-8. What goes wrong costs that peer's link, and nothing else.

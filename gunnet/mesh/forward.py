@@ -205,6 +205,8 @@ class Forward:
             self._dup.pin(message.id, self._dup.find(message.id) or route)
         if route is None:
             self._counters.count("acks_unroutable")
+        elif peer.is_group and not isinstance(route, Push) and peer in (route, getattr(route, "peer", None)):
+            self._counters.count("acks_unwanted")  # whoever it concerns has heard it too
         elif isinstance(route, Push):
             self._map_ack(route, message, carries_signal)
         elif isinstance(route, Origin):

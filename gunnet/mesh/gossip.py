@@ -130,7 +130,7 @@ class Gossip:
         """
         before = len(self._told)
         for url in self._read(urls):
-            self._add(url, peer.above)
+            self._add(url, self._peers.group.trusts(peer))
         return len(self._told) != before
 
     def hear_opt(self, opt: object, peer: Peer, now: float) -> bool:
@@ -142,10 +142,11 @@ class Gossip:
         """
         urls = opt.get("peers") if isinstance(opt, dict) else None
         obeyed = False
-        if self._obeys(peer.above):
+        trusted = self._peers.group.trusts(peer)
+        if self._obeys(trusted):
             dialled = self._upstream_urls()
             for url in self._read(urls):
-                told = self._add(url, peer.above)
+                told = self._add(url, trusted)
                 if told is not None and self._may_try(told, dialled, now) and self._has_room():
                     self._try(told, now)
                 obeyed = obeyed or url.text in self._trials or url.text in dialled

@@ -32,6 +32,9 @@ class Group:
     @ivar others: whether somebody is there who is not linked to this relay. May be set.
     @ivar members: process ids of the relays there that are linked, and say to the group themselves what is
         to be said. May be set.
+    @ivar dialled: URLs of relays that are dialled for no other reason than that they were heard there: nobody
+        has said that they are to be trusted. May be set.
+    @ivar on_newcomer: asks the group for all that our peers want.
     """
 
     def __init__(self, new_id: Callable[[], str]) -> None:
@@ -39,6 +42,8 @@ class Group:
         self.peer: Peer | None = None
         self.others = False
         self.members: frozenset[str] = frozenset()
+        self.dialled: frozenset[str] = frozenset()
+        self.on_newcomer: Callable[[Peer], None] = _nothing
 
     def join(self, link: Link, name: str) -> Peer:
         """
@@ -52,6 +57,17 @@ class Group:
         peer.life.named(name)
         return peer
 
+    def meet(self) -> None:
+        """Somebody has come who is not going to be linked, and may know what nobody knew before."""
+        if self.peer is not None:
+            self.peer.asked.clear()
+            self.on_newcomer(self.peer)
+
+    def trusts(self, peer: Peer) -> bool:
+        """Whether C{peer} is a relay that the operator wants, and not only one that was heard there."""
+        twin = peer.twin
+        return peer.above and self.dialled.isdisjoint({peer.url, None if twin is None else twin.url})
+
     def hearer(self, source: Peer) -> Peer | None:
         """
         Whom to tell what came from C{source}.
@@ -62,3 +78,7 @@ class Group:
         if peer is None or not peer.up or not self.others:
             return None
         return None if source is peer or source.pid in self.members else peer
+
+
+def _nothing(_peer: Peer) -> None:
+    pass

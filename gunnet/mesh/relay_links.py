@@ -96,6 +96,7 @@ class RelayLinks:
         self.relays.urls_for = self.gossip.urls_for
         self.relays.owes = unacked.owes
         unacked.will_compare = self._will_compare
+        peers.group.on_newcomer = interest.resync
 
     # Links
 

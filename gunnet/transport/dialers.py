@@ -117,12 +117,15 @@ class Dialers(Service):
         """
         self._set(urls, Reason.LISTED)
 
-    def set_local(self, urls: Iterable[str]) -> None:
+    def set_local(self, urls: Iterable[str]) -> set[str]:
         """
         These URLs were heard on the local network, each with the very address that it was heard from: link to
         them, and hang up on others likewise.
+
+        @return: those that there is no other reason for.
         """
         self._set(urls, Reason.LOCAL)
+        return {line.dialer.url for line in self._lines.values() if line.reasons == {Reason.LOCAL}}
 
     def _set(self, urls: Iterable[str], reason: Reason) -> None:
         wanted = {self._key(url): url for url in urls}

@@ -46,8 +46,12 @@ ALL_SOURCES = 4
 class LocalLinks(Protocol):
     """Dials relays on the local network: L{gunnet.transport.dialers.Dialers}."""
 
-    def set_local(self, urls: list[str]) -> None:
-        """Be linked to these, and to no others because of what was heard there."""
+    def set_local(self, urls: list[str]) -> set[str]:
+        """
+        Be linked to these, and to no others because of what was heard there.
+
+        @return: those that are dialled for no other reason.
+        """
 
 
 class MulticastLink:
@@ -223,7 +227,10 @@ class MulticastService(Service):
         neighbours.settle(relay.linked_pids(), self._reactor.seconds())
         relay.group.others = neighbours.others
         relay.group.members = neighbours.members
-        self._links.set_local(neighbours.urls)
+        relay.group.dialled = frozenset(self._links.set_local(neighbours.urls))
+        if neighbours.newcomer and self._peer is not None:
+            neighbours.newcomer = False
+            self._mesh.meet_group()
 
     def _say_hello(self) -> None:
         where = self._where()

@@ -125,6 +125,7 @@ class Neighbours:
     @ivar others: whether one of them is not linked.
     @ivar members: process ids of those that are.
     @ivar urls: of those that are to be dialled.
+    @ivar newcomer: whether somebody has come who can't be linked to. May be set.
     """
 
     def __init__(self, pid: str, limits: Limits, counters: Counters) -> None:
@@ -138,6 +139,7 @@ class Neighbours:
         self.others = False
         self.members: frozenset[str] = frozenset()
         self.urls: list[str] = []
+        self.newcomer = False
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -161,6 +163,8 @@ class Neighbours:
         neighbour.beacon = beacon
         neighbour.heard_at = now
         neighbour.url = _url(source, zone, beacon)
+        if is_new and neighbour.url is None:
+            self.newcomer = True
         if beacon.has_more:
             neighbour.more_until = now + TRIAL_SECONDS
         return is_new

@@ -6,11 +6,12 @@ need C{root} and the program C{ip} (package C{iproute2}).
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, TestCase
@@ -21,8 +22,8 @@ from tests.interop.relays import GunJsRelay, GunnetRelay, Relay
 
 PORT = 8765
 HOW_TO_ENABLE = (
-    "To run the tests of machines on a local network, be root on Linux with the package iproute2, "
-    "and network namespaces allowed (in a container: --privileged, or --cap-add=NET_ADMIN --cap-add=SYS_ADMIN)"
+    "To run the tests of machines on a local network, be root on Linux with the package iproute2, and "
+    "have network namespaces allowed (in a container: --privileged)"
 )
 
 _numbers = itertools.count(1)
@@ -91,8 +92,18 @@ class Host:
         relay.port = PORT
         relay.url = f"http://127.0.0.1:{PORT}/gun"
         relay.options = options
-        relay.inside = self.inside  # type: ignore[attr-defined]
+        relay.machine = self  # type: ignore[attr-defined]
         return relay
+
+    async def health(self) -> dict[str, Any]:
+        """@return: what its relay says of itself."""
+        program = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
+        command = [*self.inside, sys.executable, "-c", program, f"http://127.0.0.1:{PORT}/healthz"]
+        said, error, status = await getProcessOutputAndValue(command[0], command[1:], env=dict(os.environ))
+        if status != 0:
+            raise AssertionError(f"{self.namespace} is not well: {error[-300:].decode()}")
+        health: dict[str, Any] = json.loads(said)
+        return health
 
     async def client(self, version: str = node.GUN_VERSIONS[0]) -> Client:
         """@return: a gun client on this machine, linked to its relay."""
@@ -169,22 +180,22 @@ class Lan:
         ip("-n", self._switch, "link", "set", host.port, "master", "bridge")
 
 
-async def _is_well(relay: Relay, inside: Sequence[str]) -> bool:
-    """Whether a relay says so to somebody on its machine."""
-    program = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)"
-    command = [*inside, sys.executable, "-c", program, f"http://127.0.0.1:{relay.port}/healthz"]
-    _, _, status = await getProcessOutputAndValue(command[0], command[1:], env=dict(os.environ))
-    return bool(status == 0)
+async def _is_well(host: Host) -> bool:
+    """Whether the relay there says so."""
+    try:
+        return bool(await host.health() is not None)
+    except AssertionError:
+        return False
 
 
 class HostRelay(GunnetRelay):
     """This project's relay on a machine, with its defaults."""
 
-    inside: tuple[str, ...]
+    machine: Host
 
     def command(self) -> list[str]:
         """See L{Relay.command}."""
-        command = [*self.inside, sys.executable, "-m", "gunnet", "relay"]
+        command = [*self.machine.inside, sys.executable, "-m", "gunnet", "relay"]
         command += ["--data", str(self.data)] if self.data else ["--no-store"]
         if not self.axe:
             command.append("--no-axe")
@@ -192,19 +203,19 @@ class HostRelay(GunnetRelay):
 
     async def is_well(self) -> bool:
         """See L{Relay.is_well}."""
-        return await _is_well(self, self.inside)
+        return await _is_well(self.machine)
 
 
 class HostGunJs(GunJsRelay):
     """gun's own relay on a machine, with multicast."""
 
-    inside: tuple[str, ...]
+    machine: Host
 
     def command(self) -> list[str]:
         """See L{Relay.command}."""
         *command, settings = super().command()
-        return [*self.inside, *command, settings[:-1] + ', "multicast": true}']
+        return [*self.machine.inside, *command, settings[:-1] + ', "multicast": true}']
 
     async def is_well(self) -> bool:
         """See L{Relay.is_well}."""
-        return await _is_well(self, self.inside)
+        return await _is_well(self.machine)

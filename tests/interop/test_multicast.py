@@ -5,12 +5,13 @@ a machine of its own (L{tests.interop.namespaces}).
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.interop import node
 from tests.interop.children import until
-from tests.interop.clients import Client
-from tests.interop.namespaces import HostGunJs, HostRelay, Lan, require_namespaces
+from tests.interop.clients import MISSING, Client
+from tests.interop.namespaces import Host, HostGunJs, HostRelay, Lan, require_namespaces
 
 
 class LanCase(TestCase):
@@ -29,7 +30,7 @@ async def learns(client: Client, soul: str, key: str, value: object, seconds: fl
     seen: list[object] = []
 
     async def has_it() -> bool:
-        seen.append(await client.get(soul).get(key).once())
+        seen.append(await client.get(soul, key).once())
         return seen[-1] == value
 
     await until(seconds, lambda: f"{soul}.{key} is {value!r:.60}; seen: {str(seen[-3:])[:200]}", has_it)
@@ -49,3 +50,148 @@ class GunJsTests(LanCase):
         await heard_here.shows({"from": "gun.js"})
         await here.get("room").put({"from": "gunnet"})
         await heard_there.shows({"from": "gunnet"})
+
+    async def test_flood(self) -> None:
+        """So it is with AXE off."""
+        ours, theirs = self.lan.host(), self.lan.host()
+        await ours.relay(HostRelay, axe=False)
+        await theirs.relay(HostGunJs, axe=False)
+        here, there = await ours.client(), await theirs.client()
+        heard_here, heard_there = await here.get("room").on(), await there.get("room").on()
+        await there.get("room").put({"from": "gun.js"})
+        await heard_here.shows({"from": "gun.js"})
+        await here.get("room").put({"from": "gunnet"})
+        await heard_there.shows({"from": "gunnet"})
+
+    async def test_joins_late(self) -> None:
+        """A gun.js that comes late is asked what it has, and answered what we have."""
+        ours, theirs = self.lan.host(), self.lan.host()
+        await ours.relay(HostRelay)
+        here = await ours.client()
+        await here.get("ours").put({"early": "gunnet"})
+        heard = await here.get("theirs").on()
+        await theirs.relay(HostGunJs)
+        there = await theirs.client()
+        await there.get("theirs").put({"early": "gun.js"})
+        await heard.shows({"early": "gun.js"})
+        await learns(there, "ours", "early", "gunnet")
+
+
+class OursTests(LanCase):
+    """Relays of ours, which know nothing of one another."""
+
+    async def three(self, **how: bool) -> tuple[list[Host], list[Client]]:
+        """@return: three hosts with a relay each, and a client of each."""
+        hosts = [self.lan.host(**how) for _ in range(3)]
+        await gatherResults([Deferred.fromCoroutine(host.relay(HostRelay)) for host in hosts])
+        return hosts, [await host.client() for host in hosts]
+
+    async def test_three_hosts(self) -> None:
+        """They find one another, link over WebSocket, and agree."""
+        hosts, clients = await self.three()
+        streams = [await client.get("room").on() for client in clients]
+        for number, client in enumerate(clients):
+            await client.get("room").put({f"from{number}": number})
+        for stream in streams:
+            await stream.shows({"from0": 0, "from1": 1, "from2": 2})
+        await self.ends(hosts, 6)
+
+    async def ends(self, hosts: list[Host], count: int) -> None:
+        """Wait until relays have so many ends of links in all."""
+        seen: list[list[int]] = []
+
+        async def has_them() -> bool:
+            seen.append([(await host.health())["relays"] for host in hosts])
+            return sum(seen[-1]) == count
+
+        await until(40, lambda: f"{count} ends; seen: {seen[-5:]}", has_them)
+
+    async def test_partition(self) -> None:
+        """What is written on both sides of a cut is known everywhere after it is mended."""
+        hosts, clients = await self.three()
+        await self.ends(hosts, 6)
+        streams = [await client.get("room").on() for client in clients]
+        self.lan.cut(hosts[2])
+        await clients[0].get("room").put({"one side": True})
+        await clients[2].get("room").put({"other side": True})
+        await self.ends(hosts, 4)  # who has dialled gives up; the other one keeps its end a little longer
+        self.assertEqual(streams[2].events[-1].value, {"other side": True})
+        self.lan.mend(hosts[2])
+        for stream in streams:
+            await stream.shows({"one side": True, "other side": True}, 30)
+
+    async def test_joins_late(self) -> None:
+        """A relay that comes late learns all, also what nobody asks it for."""
+        first, late = self.lan.host(), self.lan.host()
+        relay = await first.relay(HostRelay)
+        await (await first.client()).get("room").put({"early": True})
+        await late.relay(HostRelay)
+        await self.stores(late, 1)
+        await relay.stop()
+        self.assertEqual(await (await late.client()).get("room").once(), {"early": True})
+
+    async def stores(self, host: Host, cells: int) -> None:
+        """Wait until a relay has stored so many cells."""
+        seen: list[object] = []
+
+        async def has_them() -> bool:
+            seen.append((await host.health())["counters"].get("cells_stored", 0))
+            return bool(seen[-1] == cells)
+
+        await until(30, lambda: f"{host.namespace} has stored {cells}; seen: {seen[-5:]}", has_them)
+
+    async def test_large(self) -> None:
+        """What no datagram can carry comes over WebSocket, which is opened for it if it was not before."""
+        first, other = self.lan.host(), self.lan.host()
+        await first.relay(HostRelay)
+        await other.relay(HostRelay)
+        here, there = await first.client(), await other.client()
+        stream = await there.get("room", "large").on()
+        large = "x" * 200_000
+        await here.get("room", "large").put(large)
+        await stream.shows(large)
+
+    async def test_no_route(self) -> None:
+        """A network without a router, where no route leads to the group."""
+        _, clients = await self.three(route=False)
+        stream = await clients[2].get("room").on()
+        await clients[0].get("room").put({"no": "route"})
+        await stream.shows({"no": "route"})
+
+    async def test_ipv6_only(self) -> None:
+        """A network on which nobody has an IPv4 address."""
+        _, clients = await self.three(ipv4=False)
+        stream = await clients[2].get("room").on()
+        await clients[0].get("room").put({"by": "IPv6"})
+        await stream.shows({"by": "IPv6"})
+
+    async def test_interface_goes_and_comes(self) -> None:
+        """An interface that is down when the relay starts is an error line; when it is up, all is well."""
+        hosts = [self.lan.host() for _ in range(2)]
+        hosts[0].ip("link", "set", "eth0", "down")
+        relay = await hosts[0].relay(HostRelay)
+        self.assertIn("no multicast on", relay.report())
+        await hosts[1].relay(HostRelay)
+        hosts[0].ip("link", "set", "eth0", "up")
+        await self.ends(hosts, 2)
+        here, there = await hosts[0].client(), await hosts[1].client()
+        stream = await here.get("room").on()
+        hosts[0].ip("link", "set", "eth0", "down")
+        hosts[0].ip("address", "flush", "dev", "eth0")
+        await there.get("room").put({"while": "down"})
+        await self.ends(hosts, 1)
+        self.assertEqual(stream.events, [])
+        hosts[0].ip("address", "add", "10.77.0.99/24", "dev", "eth0")
+        hosts[0].ip("link", "set", "eth0", "up")
+        await stream.shows({"while": "down"}, 30)
+
+    async def test_off(self) -> None:
+        """With C{MULTICAST=false} nobody is found, and nobody finds it."""
+        hosts = [self.lan.host() for _ in range(2)]
+        relay = hosts[0].stopped_relay(HostRelay, "--no-multicast")
+        await relay.start()
+        await hosts[1].relay(HostRelay)
+        here, there = await hosts[0].client(), await hosts[1].client()
+        await there.get("room").put({"heard": True})
+        self.assertIs(await here.get("room").once(wait_ms=3000), MISSING)
+        self.assertEqual((await hosts[0].health())["relays"], 0)
