@@ -300,18 +300,23 @@ class MulticastService(Service):
         elif self.neighbours.is_linked(source):
             self._counters.count("multicast_by_link_too")
         else:
-            self._hear_frame(datagram)
+            self._hear_frame(place, datagram, source)
 
     def _hear_beacon(self, place: Place, datagram: bytes, source: Source) -> None:
         beacon = read_beacon(datagram, self._limits.id_units)
         if beacon is None:
             self._counters.count("multicast_garbage")
         elif beacon.pid != self._mesh.relay.pid:
-            is_news = self.neighbours.hear(source, place.interface.name, beacon, self._reactor.seconds())
-            if is_news or beacon.has_more:
-                self._hurry()
+            self._note(place, source, beacon)
 
-    def _hear_frame(self, datagram: bytes) -> None:
+    def _note(self, place: Place, source: Source, beacon: Beacon) -> None:
+        neighbours = self.neighbours
+        is_news = neighbours.hear(source, place.interface.name, beacon, self._reactor.seconds())
+        self._mesh.relay.group.others = neighbours.others
+        if is_news or beacon.has_more:
+            self._hurry()
+
+    def _hear_frame(self, place: Place, datagram: bytes, source: Source) -> None:
         peer, link = self._peer, self._link
         try:
             datagram.decode("utf-8")
@@ -322,6 +327,8 @@ class MulticastService(Service):
         elif peer is None or link is None or link.paused:
             self._counters.count("multicast_unheard")
         else:
+            if not self.neighbours.knows(source):  # gun.js may say something before it says that it is there
+                self._note(place, source, Beacon())
             self._mesh.hear(peer, datagram)
 
 

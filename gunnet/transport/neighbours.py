@@ -163,11 +163,16 @@ class Neighbours:
         neighbour.beacon = beacon
         neighbour.heard_at = now
         neighbour.url = _url(source, zone, beacon)
-        if is_new and neighbour.url is None:
-            self.newcomer = True
+        if is_new:
+            self.others = True
+            self.newcomer = self.newcomer or neighbour.url is None
         if beacon.has_more:
             neighbour.more_until = now + TRIAL_SECONDS
         return is_new
+
+    def knows(self, source: Source) -> bool:
+        """Whether somebody was heard there."""
+        return source in self._all
 
     def is_linked(self, source: Source) -> bool:
         """Whether all that comes from there comes over a link, too."""

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.utils import getProcessOutputAndValue
@@ -77,22 +78,33 @@ class Host:
         """Run C{ip} there."""
         ip("-n", self.namespace, *words)
 
-    async def relay(self, kind: type[Relay], *options: str, axe: bool = True) -> Relay:
-        """
-        @param kind: C{HostRelay} or C{HostGunJs}.
-        @return: a running relay, which is alone with its port there.
-        """
-        relay = self.stopped_relay(kind, *options, axe=axe)
+    async def relay(self, kind: type[HostRelay | HostGunJs], *options: str, **how: Any) -> Relay:
+        """@return: a running relay; see L{stopped_relay}."""
+        relay = self.stopped_relay(kind, *options, **how)
         await relay.start()
         return relay
 
-    def stopped_relay(self, kind: type[Relay], *options: str, axe: bool = True) -> Relay:
-        """@return: one that is still to be started."""
+    def stopped_relay(
+        self,
+        kind: type[HostRelay | HostGunJs],
+        *options: str,
+        axe: bool = True,
+        data: Path | None = None,
+        multicast: bool = True,
+    ) -> Relay:
+        """
+        @param options: of the command line, for one of ours.
+        @param data: of a relay that ran here before; else it begins with none.
+        @param multicast: whether it has that on, for one of gun.js.
+        @return: a relay that is still to be started, alone with its port here.
+        """
         relay = kind(self._test, axe=axe, name=f"relay of {self.namespace}")
         relay.port = PORT
         relay.url = f"http://127.0.0.1:{PORT}/gun"
         relay.options = options
-        relay.machine = self  # type: ignore[attr-defined]
+        relay.data = data or relay.data
+        relay.machine = self
+        relay.multicast = multicast
         return relay
 
     async def health(self) -> dict[str, Any]:
@@ -192,6 +204,7 @@ class HostRelay(GunnetRelay):
     """This project's relay on a machine, with its defaults."""
 
     machine: Host
+    multicast: bool
 
     def command(self) -> list[str]:
         """See L{Relay.command}."""
@@ -210,11 +223,16 @@ class HostGunJs(GunJsRelay):
     """gun's own relay on a machine, with multicast."""
 
     machine: Host
+    multicast: bool
 
     def command(self) -> list[str]:
         """See L{Relay.command}."""
         *command, settings = super().command()
-        return [*self.machine.inside, *command, settings[:-1] + ', "multicast": true}']
+        return [
+            *self.machine.inside,
+            *command,
+            json.dumps({**json.loads(settings), "multicast": self.multicast}),
+        ]
 
     async def is_well(self) -> bool:
         """See L{Relay.is_well}."""
