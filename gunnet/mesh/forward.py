@@ -233,8 +233,10 @@ class Forward:
         askers = [
             asker
             for asker in (_askers(route) if is_first else [route])
-            if not asker.peer.is_group and (says_more or (asker.digest is None and not asker.peer.is_gunnet))
+            if says_more or (asker.digest is None and not asker.peer.is_gunnet)
         ]
+        if not message.ok:
+            askers = [asker for asker in askers if not asker.peer.is_group]
         self._answer(peer, text, route, askers)
 
     def _map_ack(self, push: Push, message: Message, carries_signal: bool) -> None:
