@@ -71,6 +71,9 @@ class TalkTests(CommandCase):
                 "no-store",
                 "no-axe",
                 "no-multicast",
+                "multicast",
+                "multicast-interface",
+                "multicast-ttl",
             ):
                 self.assertIn(f"--{option}", done.stdout)
             for option in ("max-message", "max-data", "config", "gun-js", "tls-key", "tls-cert", "version"):
@@ -139,7 +142,7 @@ class StartTests(CommandCase):
         docs); here it is only made sure that it is no matter of many.
         """
         data = os.path.abspath(self.mktemp())
-        arguments = [*command, "--host", "127.0.0.1", "--port", "0", "--data", data]
+        arguments = [*command, "--host", "127.0.0.1", "--port", "0", "--data", data, "--no-multicast"]
         begun = time.monotonic()
         process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
         try:

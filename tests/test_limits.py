@@ -17,6 +17,8 @@ from gunnet.limits import Limits
 MESH = "tests.mesh."
 
 ADDRESSES = "tests.transport.test_addresses."
+MULTICAST = "tests.transport.test_multicast."
+NEIGHBOURS = "tests.transport.test_neighbours.BoundTests."
 WRITERS = "tests.mesh.test_writers.WriterTests."
 
 TESTS: dict[str, tuple[str, str]] = {
@@ -115,6 +117,16 @@ TESTS: dict[str, tuple[str, str]] = {
     ),
     "list_bytes": ("lists_refused", "tests.test_peers_from.FetchTests.test_list_bytes"),
     "listed_relays": ("listed_relays_exceeded", "tests.test_peers_from.FetchTests.test_listed_relays"),
+    "datagram_bytes": ("datagram_bytes_exceeded", MULTICAST + "SayTests.test_datagram_bytes"),
+    "multicast_bytes": ("multicast_bytes_exceeded", MULTICAST + "SayTests.test_multicast_bytes"),
+    "multicast_queue_bytes": (
+        "multicast_queue_bytes_evicted",
+        MULTICAST + "SayTests.test_multicast_queue_bytes",
+    ),
+    "source_datagrams": ("source_datagrams_exceeded", MULTICAST + "HearTests.test_source_datagrams"),
+    "source_bytes": ("source_datagrams_exceeded", MULTICAST + "HearTests.test_source_bytes"),
+    "neighbours": ("neighbours_evicted", NEIGHBOURS + "test_neighbours"),
+    "local_links": ("local_links_exceeded", NEIGHBOURS + "test_local_links"),
     "peers": ("peers_refused", MESH + "test_peers.TableTests.test_peers_bound"),
 }
 """Limit to (its counter, the test that reaches it)."""

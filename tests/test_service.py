@@ -9,6 +9,7 @@ import os
 from random import Random
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import EventLoggingObserver
@@ -16,11 +17,13 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import __version__
+from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.service import BACKLOG, DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
-from gunnet.settings import Settings, SettingsError
+from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
+from gunnet.transport.lan import SystemNetwork
 from tests.transport.doubles import CLOSE, HANDSHAKE, TEXT, ResolvingReactor, WireTransport, frame, frames
 
 PUT = {"a": {"_": {"#": "a", ">": {"b": 1}}, "b": "c"}}
@@ -178,9 +181,23 @@ class StartTests(ServiceCase):
         self.assertEqual(retired, ["ws://a.example/gun"])
 
     def test_multicast(self) -> None:
-        """Whoever asks for multicast is told that there is none."""
-        self.relay(multicast=True).startService()
-        self.assertIn("multicast is not in this version", self.logged())
+        """Multicast is a part if it is asked for; it says where others can link to, not the loopback."""
+        relay = self.relay(listen=("tcp:1", "tcp:2"), path="/g", multicast=Multicast())
+        self.patch(SystemNetwork, "interfaces", lambda _: [])
+        relay.startService()
+        self.assertIs(relay.getServiceNamed("multicast"), relay.multicast[0])
+        for listener, port in zip(relay.listeners, (2, None), strict=True):
+            loopback = IPv4Address("TCP", "127.0.0.1", 1)
+            self.patch(listener.port, "getHost", lambda loopback=loopback: loopback)
+            self.assertEqual(relay._where().port, port)
+
+    def test_no_multicast(self) -> None:
+        """Where who connects needs a token it is said that there is none."""
+        path = self.mktemp()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("a secret that is long enough\n")
+        self.relay(access=Access(token_file=path)).startService()
+        self.assertTrue(any("no multicast" in line for line in self.logged()))
 
     def test_settings_reach_the_core(self) -> None:
         """Limits and all."""

@@ -9,8 +9,19 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gunnet.access.wanted import Access
 from gunnet.limits import Limits
-from gunnet.settings import Settings, SettingsError, list_url, number, port, size, websocket_url
+from gunnet.settings import (
+    Multicast,
+    Settings,
+    SettingsError,
+    list_url,
+    multicast_group,
+    number,
+    port,
+    size,
+    websocket_url,
+)
 
 
 class SettingsTests(SynchronousTestCase):
@@ -21,12 +32,44 @@ class SettingsTests(SynchronousTestCase):
         settings = Settings()
         self.assertEqual(settings.listen, ("tcp:8765",))
         self.assertEqual(
-            (settings.path, settings.data, settings.axe, settings.multicast), ("/gun", "gundata", True, False)
+            (settings.path, settings.data, settings.axe, settings.multicast), ("/gun", "gundata", True, None)
         )
         self.assertEqual(
             (settings.peers_from, settings.gossip, settings.gossip_allow, settings.sync),
             (None, "off", (), True),
         )
+
+    def test_multicast(self) -> None:
+        """By itself it is as GUN has it, but for a TTL of 1; what can't be is refused in one line."""
+        self.assertEqual(Multicast(), Multicast(group="233.255.255.255", port=8765, interfaces=(), ttl=1))
+        for fields, named in (
+            ({"group": "10.0.0.1"}, "10.0.0.1"),
+            ({"group": "x"}, "'x'"),
+            ({"port": 0}, "port 0"),
+            ({"ttl": 0}, "TTL of 0"),
+            ({"ttl": 256}, "TTL of 256"),
+            ({"interfaces": ("",)}, "interface"),
+        ):
+            line = str(self.assertRaises(SettingsError, Multicast, **fields))
+            self.assertIn(named, line)
+
+    def test_multicast_group(self) -> None:
+        """Where a group is, as it is written."""
+        for text, expected in (
+            ("239.1.2.3:7", ("239.1.2.3", 7)),
+            ("239.1.2.3", ("239.1.2.3", 8765)),
+            ("[ff12::1]:7", ("ff12::1", 7)),
+        ):
+            self.assertEqual(multicast_group(text), expected)
+        for text in ("", "239.1.2.3:", "239.1.2.3:99999", "ff12::1", "10.0.0.1:7", "x:1", "239.1.2.3:7:7"):
+            self.assertRaises(SettingsError, multicast_group, text)
+
+    def test_multicast_and_tokens(self) -> None:
+        """What needs a token can't be open to all on the local network."""
+        for access in (Access(token_file="t"), Access(jwt_key="k"), Access(allow_user="u")):
+            error = self.assertRaises(SettingsError, Settings, access=access, multicast=Multicast())
+            self.assertIn("without a token", str(error))
+        Settings(access=Access(allow_pub="p", require_signed=True), multicast=Multicast())
 
     def test_refused(self) -> None:
         """What can't be is refused in one line that names it."""

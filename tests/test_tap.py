@@ -20,7 +20,7 @@ from gunnet import __version__, tap
 from gunnet.access.wanted import Access
 from gunnet.limits import Limits
 from gunnet.service import RelayService
-from gunnet.settings import Settings, SettingsError
+from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
 
 
@@ -59,7 +59,35 @@ class OptionsTests(TapCase):
 
     def test_defaults(self) -> None:
         """Without any options, the defaults."""
-        self.assertEqual(self.settings(), Settings())
+        self.assertEqual(self.settings(), Settings(multicast=Multicast()))
+
+    def test_multicast(self) -> None:
+        """Multicast is on, as GUN has it, and each of its settings can be said in each way."""
+        expected = Multicast("239.1.2.3", 7, ("eth0", "10.0.0.7"), 2)
+        arguments = "--multicast 239.1.2.3:7 --multicast-interface eth0 --multicast-interface 10.0.0.7"
+        arguments += " --multicast-ttl 2"
+        self.assertEqual(self.settings(*arguments.split()).multicast, expected)
+        config = """
+            multicast = "239.1.2.3:7"
+            multicast-interface = ["eth0", "10.0.0.7"]
+            multicast-ttl = 2
+        """
+        self.assertEqual(self.settings(config=config).multicast, expected)
+        for off in ("no-multicast = true", "multicast = false"):
+            self.assertIsNone(self.settings(config=off).multicast)
+            self.assertEqual(self.settings("--multicast", "239.1.2.3:7", config=off).multicast.port, 7)
+        self.assertIsNone(self.settings("--no-multicast", config='multicast = "239.1.2.3"').multicast)
+        self.assertIsNone(self.settings("--multicast", "239.1.2.3", "--no-multicast").multicast)
+        self.assertIn("--multicast", self.refused("--multicast", "10.0.0.1:8765"))
+        self.assertIn("TTL", self.refused("--multicast-ttl", "0"))
+
+    def test_multicast_and_tokens(self) -> None:
+        """Where who connects needs a token, it is off; to ask for it is refused."""
+        for option in ("--token-file", "--jwt-key", "--allow-user"):
+            self.assertIsNone(self.settings(option, "x").multicast)
+            self.assertIn("token", self.refused(option, "x", "--multicast", "239.1.2.3"))
+            self.assertIn("token", self.refused(option, "x", env={"MULTICAST": "true"}))
+        self.assertEqual(self.settings("--allow-pub", "x", "--require-signed").multicast, Multicast())
 
     def test_everything(self) -> None:
         """Every option arrives where it belongs."""
@@ -237,14 +265,14 @@ class EnvironmentTests(TapCase):
     def test_true(self) -> None:
         """C{true} is said as well as C{false}."""
         settings = self.settings(env={"MULTICAST": "true", "AXE": "TRUE", "RAD": "1"})
-        self.assertEqual((settings.multicast, settings.axe, settings.data), (True, True, "gundata"))
+        self.assertEqual((settings.multicast, settings.axe, settings.data), (Multicast(), True, "gundata"))
 
     def test_empty(self) -> None:
         """An empty variable is none."""
         env = dict.fromkeys(
             ("PORT", "PEERS", "PEERS_FROM", "HTTPS_KEY", "HTTPS_CERT", "MULTICAST", "AXE", "RAD"), ""
         )
-        self.assertEqual(self.settings(env=env), Settings())
+        self.assertEqual(self.settings(env=env), Settings(multicast=Multicast()))
 
     def test_refused(self) -> None:
         """A mistake names the variable."""
@@ -287,7 +315,7 @@ class ConfigurationTests(TapCase):
             data="d",
             data_bytes_max=2097152,
             axe=False,
-            multicast=True,
+            multicast=Multicast(),
             gun_js="g",
             tls_key="k",
             tls_cert="c",

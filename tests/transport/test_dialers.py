@@ -110,6 +110,23 @@ class ReasonTests(DialersCase):
         self.clock.advance(1_000)
         self.assertEqual((self.attempts(), self.attempts(TWO)), (1, 1))
 
+    def test_local(self) -> None:
+        """What is heard on the local network is dialled at its address, though that is not public."""
+        url = "ws://10.0.0.9:8765/gun"
+        self.dialers.configure(TWO)
+        self.assertEqual(self.dialers.set_local([url, TWO]), {url})
+        self.assertEqual(self.dialers.reasons(), {TWO: ["configured", "local"], url: ["local"]})
+        self.assertTrue(self.dialers._may_connect(url, "10.0.0.9"))
+        pump = self.link_up(url)
+        self.assertEqual(self.dialers.set_local([]), set())
+        self.assertTrue(self.is_lost(pump, url))
+        self.assertEqual(self.ended, [url])
+
+    def test_local_told_too(self) -> None:
+        """That others tell of a private address is no reason to connect to it."""
+        self.dialers.dial(ONE, guarded=True)
+        self.assertFalse(self.dialers._may_connect(ONE, "10.0.0.9"))
+
     def test_last_reason(self) -> None:
         """A link ends with the last of its reasons."""
         self.dialers.set_listed([ONE])
