@@ -5,10 +5,12 @@ need C{root} and the program C{ip} (package C{iproute2}).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,15 @@ class Host:
         relay.machine = self
         relay.multicast = multicast
         return relay
+
+    def end_all(self) -> None:
+        """Kill all that runs there: what a test has started may have started something, too."""
+        pids = subprocess.run(
+            ["ip", "netns", "pids", self.namespace], capture_output=True, text=True, timeout=20, check=True
+        )
+        for pid in pids.stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     async def health(self) -> dict[str, Any]:
         """@return: what its relay says of itself."""

@@ -5,11 +5,15 @@ a machine of its own (L{tests.interop.namespaces}).
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.interop import node
-from tests.interop.children import until
+from tests.interop.children import Child, until
 from tests.interop.clients import MISSING, Client
 from tests.interop.namespaces import Host, HostGunJs, HostRelay, Lan, require_namespaces
 
@@ -197,3 +201,46 @@ class OursTests(LanCase):
         await there.get("room").put({"heard": True})
         self.assertIs(await here.get("room").once(wait_ms=3000), MISSING)
         self.assertEqual((await hosts[0].health())["relays"], 0)
+
+
+class IoTTests(LanCase):
+    """The example of C{docs/multicast.md}, as it stands there."""
+
+    def example(self, language: str) -> str:
+        """@return: its block in this language."""
+        text = (node.CHECKOUT / "docs" / "multicast.md").read_text("utf-8")
+        return text.split("## Example")[1].split(f"```{language}\n")[1].split("```")[0]
+
+    def device(self, host: Host, state: str) -> Child:
+        """Do on a host what the example says, with C{gunnet} and C{gun} installed."""
+        kit = node.kit()
+        folder = Path(self.mktemp()).resolve()
+        for name in ("bin", "node_modules"):
+            (folder / name).mkdir(parents=True)
+        (folder / "device.js").write_text(self.example("js"), "utf-8")
+        (folder / "node_modules" / "gun").symlink_to(kit.gun(node.GUN_VERSIONS[0]))
+        (folder / "bin" / "node").symlink_to(kit.node)
+        gunnet = folder / "bin" / "gunnet"
+        gunnet.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gunnet "$@"\n', "utf-8")
+        gunnet.chmod(0o755)
+        env = {
+            **os.environ,
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(node.CHECKOUT), os.environ.get("PYTHONPATH")])),
+            "NODE_PATH": str(kit.modules),
+        }
+        script = f"cd {folder}\n" + self.example("sh").replace("lamp on", state)
+        device = Child(f"device {state}")
+        device.start(self, [*host.inside, "sh", "-c", script], env)
+        self.addCleanup(host.end_all)
+        return device
+
+    async def test_example(self) -> None:
+        """Three devices that know nothing of one another agree."""
+        states = ("lamp on", "door closed", "heater 21")
+        devices = [self.device(self.lan.host(route=False), state) for state in states]
+
+        async def agreed() -> bool:
+            return all(set(states) <= set(device.output) for device in devices)
+
+        await until(60, lambda: "\n".join(device.report() for device in devices), agreed)
