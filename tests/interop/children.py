@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from twisted.internet import defer, reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
@@ -125,7 +126,8 @@ class Child(ProcessProtocol):
         @raise Overdue: it still runs after C{seconds}.
         """
         if self.status is None:
-            self.transport.signalProcess(signal)
+            with suppress(ProcessExitedAlready):  # it has gone a moment ago
+                self.transport.signalProcess(signal)
         return await within(
             seconds, lambda: f"{self.name} ends on SIG{signal}\n{self.report()}", self.ended()
         )

@@ -206,41 +206,58 @@ class OursTests(LanCase):
 class IoTTests(LanCase):
     """The example of C{docs/multicast.md}, as it stands there."""
 
-    def example(self, language: str) -> str:
-        """@return: its block in this language."""
+    def examples(self, language: str) -> list[str]:
+        """@return: its blocks in this language."""
         text = (node.CHECKOUT / "docs" / "multicast.md").read_text("utf-8")
-        return text.split("## Example")[1].split(f"```{language}\n")[1].split("```")[0]
+        return [block.split("```")[0] for block in text.split("## Example")[1].split(f"```{language}\n")[1:]]
 
-    def device(self, host: Host, state: str) -> Child:
-        """Do on a host what the example says, with C{gunnet} and C{gun} installed."""
+    def run_there(self, host: Host, folder: Path, script: str) -> Child:
+        """Run a script on a host, with C{gunnet} and C{gun} installed."""
         kit = node.kit()
-        folder = Path(self.mktemp()).resolve()
-        for name in ("bin", "node_modules"):
-            (folder / name).mkdir(parents=True)
-        (folder / "device.js").write_text(self.example("js"), "utf-8")
-        (folder / "node_modules" / "gun").symlink_to(kit.gun(node.GUN_VERSIONS[0]))
-        (folder / "bin" / "node").symlink_to(kit.node)
-        gunnet = folder / "bin" / "gunnet"
-        gunnet.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gunnet "$@"\n', "utf-8")
-        gunnet.chmod(0o755)
         env = {
             **os.environ,
             "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(node.CHECKOUT), os.environ.get("PYTHONPATH")])),
             "NODE_PATH": str(kit.modules),
         }
-        script = f"cd {folder}\n" + self.example("sh").replace("lamp on", state)
-        device = Child(f"device {state}")
-        device.start(self, [*host.inside, "sh", "-c", script], env)
+        child = Child(f"{script.strip()} on {host.namespace}")
+        child.start(self, [*host.inside, "sh", "-c", f"cd '{folder}'\n{script}"], env)
         self.addCleanup(host.end_all)
-        return device
+        return child
+
+    def installed(self) -> Path:
+        """@return: a folder in which all is that the example needs."""
+        kit = node.kit()
+        folder = Path(self.mktemp()).resolve()
+        for name in ("bin", "node_modules"):
+            (folder / name).mkdir(parents=True)
+        [program] = self.examples("js")
+        (folder / "device.js").write_text(program, "utf-8")
+        (folder / "node_modules" / "gun").symlink_to(kit.gun(node.GUN_VERSIONS[0]))
+        (folder / "bin" / "node").symlink_to(kit.node)
+        gunnet = folder / "bin" / "gunnet"
+        gunnet.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gunnet "$@"\n', "utf-8")
+        gunnet.chmod(0o755)
+        return folder
+
+    async def device(self, state: str) -> Child:
+        """Do on a new host what the example says."""
+        host, folder = self.lan.host(route=False), self.installed()
+        relay, program = self.examples("sh")
+        running = self.run_there(host, folder, relay)
+
+        async def listens() -> bool:
+            return any("listening on" in line for line in running.output)
+
+        await until(30, lambda: f"it listens. {running.report()}", listens)
+        return self.run_there(host, folder, program.replace("lamp on", state))
 
     async def test_example(self) -> None:
         """Three devices that know nothing of one another agree."""
         states = ("lamp on", "door closed", "heater 21")
-        devices = [self.device(self.lan.host(route=False), state) for state in states]
+        devices = await gatherResults([Deferred.fromCoroutine(self.device(state)) for state in states])
 
         async def agreed() -> bool:
             return all(set(states) <= set(device.output) for device in devices)
 
-        await until(60, lambda: "\n".join(device.report() for device in devices), agreed)
+        await until(30, lambda: "\n".join(device.report() for device in devices), agreed)
