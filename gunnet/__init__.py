@@ -27,7 +27,7 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     C{questions} (asking others), C{interest} (what the relays above are to keep us up to date about),
     C{unanswered}, C{wanted} (whether a client wants what relays want of one another), C{forward} (acks and
     answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls} (relays that others
-    tell of), C{relay} (the front door).
+    tell of), C{group} (the local network), C{relay} (the front door).
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 
@@ -35,7 +35,8 @@ The shell carries it out, on Twisted:
 
   - L{gunnet.transport}: how it moves. C{websocket} in and out, C{link} (what both have in common),
     C{incoming} (what is heard, by C{text_frames} for the most part); C{dialers}, the links that we open;
-    C{memory}; C{addresses}: how much one may do.
+    C{memory}; C{addresses}: how much one may do; C{multicast}: the local network, with C{lan} (its sockets)
+    and C{neighbours} (who is there).
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay.
   - L{gunnet.web}: what is seen over plain HTTP.

