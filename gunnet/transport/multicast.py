@@ -9,6 +9,7 @@ change nothing but a counter.
 
 from __future__ import annotations
 
+import errno
 from collections import OrderedDict
 from collections.abc import Callable
 from random import Random
@@ -18,6 +19,8 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from gunnet.counters import Counters
+from gunnet.limits import Limits
 from gunnet.mesh.buckets import Bucket
 from gunnet.settings import Multicast
 from gunnet.transport.lan import (
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 BEACON_SECONDS = 1.0
 SOON_SECONDS = 0.1
 """Somebody new is answered so soon, and what is too large is announced no more often than this."""
+
+_FULL = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
+"""A buffer of the system is full: that passes."""
 
 ALL_SOURCES = 4
 """All addresses together may send so many times as much as one."""
@@ -123,6 +129,7 @@ class MulticastService(Service):
         self._group_name = f"{settings.group}:{settings.port}"
         self._number = f"2{random.randrange(10**8):08}"
         self._joined: dict[Place, Sockets] = {}
+        self._unproven: set[Place] = set()  # joined, and nothing was sent there yet
         self._failed: dict[Place | None, str] = {}
         self._link: MulticastLink | None = None
         self._peer: Peer | None = None
@@ -131,7 +138,7 @@ class MulticastService(Service):
         self._has_more = False
         self._sent = Bucket(limits.multicast_bytes, reactor.seconds())
         self._resume: IDelayedCall | None = None
-        self._heard = Rates(limits, reactor.seconds)
+        self._heard = Rates(limits, relay.counters, reactor.seconds)
         self.neighbours = Neighbours(relay.pid, limits, relay.counters)
 
     # Twisted calls
@@ -189,7 +196,8 @@ class MulticastService(Service):
         else:
             self._complain(None, "no interface to find peers on")
         for place in [place for place in self._joined if place not in wanted]:
-            self._leave(place, "it is gone")
+            self._leave(place)
+            self.log.info("no multicast on {place} any more", place=place)
         for place in wanted:
             if place not in self._joined:
                 self._join(place)
@@ -204,12 +212,17 @@ class MulticastService(Service):
         except OSError as error:
             self._complain(place, str(error))
             return
-        self._failed.pop(place, None)
-        self.log.info("multicast {group} port {port} on {place}", group=group, port=port, place=place)
+        self._unproven.add(place)
 
-    def _leave(self, place: Place, why: str) -> None:
+    def _leave(self, place: Place) -> None:
         self._joined.pop(place).close()
-        self.log.info("no multicast on {place} any more: {why}", place=place, why=why)
+        self._unproven.discard(place)
+
+    def _prove(self, place: Place) -> None:
+        """It works there: of an interface that is down that is not known before something is sent."""
+        self._unproven.discard(place)
+        self._failed.pop(place, None)
+        self.log.info("multicast {group} on {place}", group=self._group_name, place=place)
 
     def _complain(self, place: Place | None, why: str) -> None:
         """Log an error, once until it is another one."""
@@ -268,12 +281,14 @@ class MulticastService(Service):
         for place, sockets in list(self._joined.items()):
             try:
                 sockets.send(datagram)
-            except BlockingIOError:
-                self._counters.count("multicast_unsent")
             except OSError as error:
                 self._counters.count("multicast_unsent")
-                self._leave(place, str(error))
-                self._complain(place, str(error))
+                if error.errno not in _FULL:
+                    self._leave(place)
+                    self._complain(place, str(error))
+            else:
+                if place in self._unproven:
+                    self._prove(place)
 
     def _hurry(self) -> None:
         """Have the next second begin soon."""
@@ -335,7 +350,8 @@ class MulticastService(Service):
 class Rates:
     """How much each address may send, and all together."""
 
-    def __init__(self, limits: Any, seconds: Callable[[], float]) -> None:
+    def __init__(self, limits: Limits, counters: Counters, seconds: Callable[[], float]) -> None:
+        self._counters = counters
         self._seconds = seconds
         self._room = limits.neighbours
         one = (
@@ -356,6 +372,7 @@ class Rates:
         buckets = self._sources.pop(source, None) or self._new(self._one)
         self._sources[source] = buckets
         if len(self._sources) > self._room:
+            self._counters.count("neighbours_evicted")
             self._sources.popitem(last=False)
         now = self._seconds()
         for pair, rates in ((buckets, self._one), (self._together, self._all)):

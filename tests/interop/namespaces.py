@@ -165,6 +165,7 @@ class Lan:
         name, port = f"{self._prefix}-{self._count}", f"port{self._count}"
         self._add_namespace(name)
         host = Host(self._test, name, port)
+        self._test.addCleanup(host.end_all)
         ip(
             "-n",
             name,

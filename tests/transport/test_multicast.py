@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from ipaddress import ip_interface
@@ -226,10 +227,11 @@ class InterfaceTests(MulticastCase):
         """One on which nothing can be sent any more is left, and joined anew when it can be."""
         self.begin()
         before = list(self.network.all)
-        self.network.broken = OSError(101, "Network is unreachable")
-        self.talk.advance(1_000)
+        self.network.broken = OSError(errno.ENETUNREACH, "Network is unreachable")
+        self.talk.advance(10_000)
         self.assertTrue(all(sockets.closed for sockets in before))
         self.assertIn("Network is unreachable", self.errors()[0])
+        self.assertEqual(len(self.errors()), 2)  # one for each kind of address, however long
         self.network.broken = None
         self.talk.advance(2_000)
         self.assertTrue(self.wire.sent)
@@ -237,7 +239,7 @@ class InterfaceTests(MulticastCase):
     def test_full(self) -> None:
         """A send buffer that is full costs a datagram, and no more."""
         self.begin()
-        self.network.broken = BlockingIOError()
+        self.network.broken = BlockingIOError(errno.EAGAIN, "full")
         self.talk.advance(1_000)
         self.assertEqual(self.counted("multicast_unsent"), 2)
         self.network.broken = None
