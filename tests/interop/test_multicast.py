@@ -13,9 +13,18 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.interop import node
-from tests.interop.children import Child, until
+from tests.interop.children import Child, until, within
 from tests.interop.clients import MISSING, Client
 from tests.interop.namespaces import Host, HostGunJs, HostRelay, Lan, require_namespaces
+
+GARBAGE = """
+import os, socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(20_000):
+    unquoted = b'[{"#":"a","@":put%d,"ok":true}]' % number
+    for text in (os.urandom(100), unquoted, b"2" + os.urandom(20)):
+        sender.sendto(text, ("233.255.255.255", 8765))
+"""
 
 
 class LanCase(TestCase):
@@ -156,6 +165,37 @@ class OursTests(LanCase):
         large = "x" * 200_000
         await here.get("room", "large").put(large)
         await stream.shows(large)
+
+    async def test_no_links(self) -> None:
+        """Relays that listen to their own machine only can't be linked: datagrams do it."""
+        hosts = [self.lan.host() for _ in range(2)]
+        for host in hosts:
+            await host.relay(HostRelay, "--host", "127.0.0.1")
+        here, there = [await host.client() for host in hosts]
+        await here.get("early").put({"said": "before"})
+        stream, early = await there.get("room").on(), await there.get("early").on()
+        await here.get("room").put({"by": "UDP"})
+        await stream.shows({"by": "UDP"})
+        await early.shows({"said": "before"})
+        await self.ends(hosts, 0)
+
+    async def test_garbage(self) -> None:
+        """A machine that floods the network with garbage changes nothing but a counter."""
+        hosts, clients = await self.three()
+        stream = await clients[2].get("room").on()
+        stranger = self.lan.host()
+        child = Child("stranger")
+        child.start(self, [*stranger.inside, sys.executable, "-c", GARBAGE], os.environ)
+        self.assertEqual(await within(60, "all is said", child.ended()), 0)
+        await clients[0].get("room").put({"as": "ever"})
+        await stream.shows({"as": "ever"})
+        for host in hosts:
+            health = await host.health()
+            self.assertTrue(health["ok"])
+            counters = health["counters"]
+            self.assertGreater(counters["source_datagrams_exceeded"] + counters["multicast_garbage"], 0)
+            self.assertNotIn("faults", counters)
+            self.assertNotIn("complaints_sent", counters)
 
     async def test_no_route(self) -> None:
         """A network without a router, where no route leads to the group."""
