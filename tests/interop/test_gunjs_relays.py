@@ -110,8 +110,12 @@ class Topologies(Scenarios):
         for relay in relays:
             if isinstance(relay, GunJsRelay) and relay.peers:
                 await kick(relay)
-        for tap in self.taps:
-            await linked(tap)
+        for tap, dialler in self.taps.items():
+            try:
+                await linked(tap)
+            except Overdue as overdue:
+                reports = [relay.report() for relay in (dialler, tap.relay)]
+                raise Overdue("\n".join([f"{dialler.name} is not linked: {overdue}", *reports])) from None
 
     async def shows(self, stream: Stream, value: Any) -> None:
         """Wait until C{value} is the newest, as long as an update may take."""
