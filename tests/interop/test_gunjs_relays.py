@@ -29,8 +29,11 @@ MODES = {
 }
 """Of our relays and of gun's: whether they route by AXE."""
 
-LINKED_SECONDS = 10.0
-"""How long it may take until relays that dial each other are linked."""
+LINKED_SECONDS = 30.0
+"""
+How long it may take until relays that dial each other are linked: four attempts of ours, since on a machine
+that stands still for a moment the first ones may fail, and the pause between them doubles.
+"""
 
 UPDATE_SECONDS = 3.0
 """How long an update may take through all the relays."""
