@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
+from weakref import proxy
 
 from automat import TypeMachineBuilder
 
@@ -83,6 +84,7 @@ class Peer:
     """
 
     __slots__ = (
+        "__weakref__",
         "above",
         "asked",
         "behind",
@@ -138,7 +140,7 @@ class Peer:
         self.above = url is not None
         self.twin: Peer | None = None
         self.token = ""
-        self.life: Life = _new_life(self)
+        self.life: Life = _new_life(proxy(self))  # else each peer that is gone would wait for the collector
 
     @property
     def name(self) -> str:
