@@ -34,7 +34,8 @@ The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gun
 The shell carries it out, on Twisted:
 
   - L{gunnet.transport}: how it moves. C{websocket} in and out, C{link} (what both have in common),
-    C{incoming} (what is heard, by C{text_frames} for the most part); C{dialers}, the links that we open;
+    C{incoming} (what is heard, by C{text_frames} for the most part), C{light} (and at what weight),
+    C{timers}; C{dialers}, the links that we open;
     C{memory}; C{addresses}: how much one may do; C{multicast}: the local network, with C{lan} (its sockets)
     and C{neighbours} (who is there).
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}

@@ -5,8 +5,8 @@ One writer, many subscribers.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from gunnet.bench.load import Asker
 from gunnet.bench.sources import Updates
@@ -14,6 +14,11 @@ from gunnet.bench.tally import Tally
 
 _REMEMBERED = 200_000
 """Puts whose time is known; what comes of an earlier one does not count."""
+_CHUNKS_KEPT = 32
+"""Relays say the same bytes to all subscribers: so many chunks are not searched again."""
+
+_Arrived = tuple[int, list[tuple[float, int]]]
+"""How many values came, and how many of them were put at which time."""
 
 
 class FanOut:
@@ -48,6 +53,7 @@ class FanOut:
         self._values = re.compile(re.escape(updates.value_prefix) + rb"(\d{9})").findall
         self._seen_at_look = 0
         self._puts = 0
+        self._chunks: dict[bytes, _Arrived] = {}
 
     def begin(self, outstanding: int) -> None:
         """See L{Load.begin<gunnet.bench.load.Load.begin>}."""
@@ -68,17 +74,24 @@ class FanOut:
 
     def heard(self, chunk: bytes) -> None:
         """A subscriber has heard something."""
-        found = list(map(self._times.get, self._values(chunk)))
-        arrived = [time for time in found if time is not None] if None in found else cast(list[float], found)
-        if not arrived:
+        count, times = self._chunks.get(chunk) or self._search(chunk)
+        if not count:
             return
-        self._tally.done(arrived, self._clock())
-        self.delivered += len(arrived)
+        self._tally.done_counted(times, self._clock())
+        self.delivered += count
         if self._outstanding:
-            self._owed += len(arrived)
+            self._owed += count
             if self._owed >= self._subscribers:
                 puts, self._owed = divmod(self._owed, self._subscribers)
                 self._put_now(puts)
+
+    def _search(self, chunk: bytes) -> _Arrived:
+        found = Counter(map(self._times.get, self._values(chunk)))
+        times = [(time, count) for time, count in found.items() if time is not None]
+        if len(self._chunks) >= _CHUNKS_KEPT:
+            self._chunks.clear()
+        arrived = self._chunks[chunk] = (sum(count for _, count in times), times)
+        return arrived
 
     def missing(self) -> int:
         """How many deliveries have not come."""

@@ -64,7 +64,18 @@ class Tally:
             if len(times) < _MANY:
                 self.latencies.add([now - time for time in times])
             else:  # most were sent together
-                self.latencies.add_counted([(now - time, count) for time, count in Counter(times).items()])
+                self.latencies.add_counted((now - time, count) for time, count in Counter(times).items())
+
+    def done_counted(self, times: list[tuple[float, int]], now: float) -> None:
+        """L{done}, for times of which each has a count."""
+        self.ended += sum([count for _, count in times])
+        if self._at_rate:
+            since, until = self._since, self._until
+            self.latencies.add_counted(
+                [(now - time, count) for time, count in times if since <= time < until]
+            )
+        elif self._since <= now < self._until:
+            self.latencies.add_counted([(now - time, count) for time, count in times])
 
     def refused(self, text: str) -> None:
         """One operation ended with C{err}, or a link did what it should not."""

@@ -21,7 +21,8 @@ NodeCells = list[tuple[str, list[tuple[str, Cell]]]]
 """[(soul, [(key, cell), …]), …], both in order."""
 
 _CELL_OVERHEAD = 20
-_CLIENT_NAMES = 9
+CLIENT_NAMES = 9
+"""So many names, C{_} among them, a gun.js client says at a time that answers from its memory."""
 _INDEX_NAME = re.compile(rb'"[0-9]+":')
 
 
@@ -82,15 +83,15 @@ def digest_without_yson(text: bytes, digest: int) -> int:
 def digests_from_memory(soul: str, cells: list[tuple[str, Cell]]) -> list[int]:
     """
     The hashes of all that a gun.js client answers which has C{cells} in memory and is asked for their node:
-    it says nine names at a time, and takes C{_} for one of them (gun.js C{src/root.js}, C{ack}).
+    it says L{CLIENT_NAMES} at a time (gun.js C{src/root.js}, C{ack}).
 
     @param cells: in order.
     """
     names: list[tuple[str, Cell] | None] = list(cells)
     names.insert(sum([key < "_" for key, _ in cells]), None)
     digests = []
-    for start in range(0, len(names), _CLIENT_NAMES):
-        said = [item for item in names[start : start + _CLIENT_NAMES] if item is not None]
+    for start in range(0, len(names), CLIENT_NAMES):
+        said = [item for item in names[start : start + CLIENT_NAMES] if item is not None]
         text = render([(soul, said)])
         digests.append(digest_without_yson(text, jstext.string_hash(text)))
     return digests

@@ -32,6 +32,7 @@ from msgspec.structs import replace
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import (
+    CLIENT_NAMES,
     Selection,
     digest_without_yson,
     digests_from_memory,
@@ -39,6 +40,7 @@ from gunnet.graph.answer import (
     is_hash_of,
     render,
 )
+from gunnet.graph.expiry import lifetime
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import Query, Span, write_get
 from gunnet.graph.merge import Graph
@@ -346,7 +348,8 @@ class AskBack:
                 return _Known()
             if query.is_whole_node and query.soul is not None and selection.ended:
                 cells = list(self._graph.cells(query.soul))
-                digests = digests_from_memory(query.soul, cells)
+                if len(cells) >= CLIENT_NAMES or lifetime(query.soul) is not None:
+                    digests = digests_from_memory(query.soul, cells)  # else the chunk's own is the only one
         except StoreError:
             self._counters.count("store_reads_failed")
             return _Known()

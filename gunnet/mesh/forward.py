@@ -273,7 +273,9 @@ class Forward:
 
 
 def _askers(question: Question) -> list[Question]:
-    return [question] if question.asking is None else question.asking.askers
+    if question.asking is None:
+        return [question]
+    return question.asking.askers or [question]
 
 
 def _hop(text: bytes, near: int) -> bytes | None:

@@ -215,11 +215,11 @@ class Gets:
             chunk = stream.selection.chunk(self._answer_bytes(peer))
         except StoreError:
             self._cannot_read(stream.question)
-            peer.streams.popleft()
+            peer.streams.pop(0)
             return
         chunk_id = stream.next_id
         if stream.selection.ended or chunk is None:
-            peer.streams.popleft()
+            peer.streams.pop(0)
             stream.next_id = ""
         else:
             stream.next_id = self._peers.new_id()

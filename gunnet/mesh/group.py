@@ -60,7 +60,7 @@ class Group:
     def meet(self) -> None:
         """Somebody has come who is not going to be linked, and may know what nobody knew before."""
         if self.peer is not None:
-            self.peer.asked.clear()
+            self.peer.asked = set()
             self.on_newcomer(self.peer)
 
     def trusts(self, peer: Peer) -> bool:

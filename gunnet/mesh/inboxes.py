@@ -72,7 +72,7 @@ class Inboxes:
         """Have some messages of C{peer} heard, for one turn."""
         served = 0
         while peer.inbox and served < self._limits.turn_messages and self.can_serve(peer):
-            hear(peer, peer.inbox.popleft(), now)
+            hear(peer, peer.inbox.pop(0), now)
             served += 1
         if not peer.inbox:
             self._crowded.pop(peer.id, None)

@@ -124,7 +124,9 @@ class Interest:
         asked = peer.asked
         if len(asked) + len(hashes) > self._limits.upstream_souls:
             self._counters.count("upstream_souls_evicted", len(asked))
-            asked.clear()
+            asked = frozenset()
+        if isinstance(asked, frozenset):
+            asked = peer.asked = set(asked)
         asked.update(hashes)
         if not self._subscriptions.wants(query):
             self.unwanted(query)

@@ -12,8 +12,8 @@ An upstream is dialled again when it is away; one that came to us is forgotten.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
+from weakref import proxy
 
 from automat import TypeMachineBuilder
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 Interest = tuple[str | Span, str | Span | None]
 """(a soul or a span of souls, a key or a span of keys) that a get selects; L{None} for all keys."""
+
+
+_NOTHING: frozenset[int] = frozenset()
+"""One for all who are asked nothing: an empty set weighs 216 bytes."""
 
 
 class Life(Protocol):
@@ -84,6 +88,7 @@ class Peer:
     """
 
     __slots__ = (
+        "__weakref__",
         "above",
         "asked",
         "behind",
@@ -125,12 +130,12 @@ class Peer:
         self.up = False
         self.outbox = Outbox()
         self.paused = False
-        self.inbox: deque[bytes] = deque()
+        self.inbox: list[bytes] = []  # lists, because an empty deque weighs 760 bytes
         self.held = False
         self.unchecked = 0
-        self.streams: deque[Stream] = deque()
+        self.streams: list[Stream] = []
         self.subscriptions: dict[Interest, None] = {}
-        self.asked: set[int] = set()
+        self.asked: set[int] | frozenset[int] = _NOTHING
         self.quiet_until = 0.0
         self.broadcasts_left = 0.0
         self.broadcast_at = 0.0
@@ -141,7 +146,7 @@ class Peer:
         self.above = url is not None
         self.twin: Peer | None = None
         self.token = ""
-        self.life: Life = _new_life(self)
+        self.life: Life = _new_life(proxy(self))  # else each peer that is gone would wait for the collector
 
     @property
     def name(self) -> str:
@@ -230,7 +235,7 @@ def _end(_life: Life, peer: Peer) -> None:
     peer.joined = 0
     peer.inbox.clear()
     peer.streams.clear()
-    peer.asked.clear()
+    peer.asked = _NOTHING
 
 
 def _refuse(_life: Life, peer: Peer, link: Link) -> None:

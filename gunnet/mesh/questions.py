@@ -77,7 +77,7 @@ class Questions:
         self._answerers = Answerers(limits, counters)
         self._offers: deque[Offer] = deque()
         self._offer_bytes = 0
-        self._open: OrderedDict[Query, Asking] = OrderedDict()
+        self._open: OrderedDict[Query, tuple[Asking, Question]] = OrderedDict()
 
     def __len__(self) -> int:
         """How many questions are under way."""
@@ -88,7 +88,7 @@ class Questions:
         """When L{run} has something to do, in milliseconds."""
         times = [self._offers[0].at] if self._offers else []
         if self._open:
-            times.append(next(iter(self._open.values())).ends_at)
+            times.append(next(iter(self._open.values()))[0].ends_at)
         return min(times, default=None)
 
     def ask(
@@ -106,18 +106,20 @@ class Questions:
         sources = self._sources(question, query, seen)
         if answered:
             if sources:
-                question.asking = Asking(question, query, now + SHARE_MS)
+                question.asking = Asking(query, now + SHARE_MS)
                 self._offer(Offer(question, text, question.asking, sources, []), now)
             return
-        asking = None if question.query is None else self._to_share(query)
+        shared = None if question.query is None else self._to_share(query)
         others: list[Peer] = []
-        if asking is None:
-            asking = Asking(question, query, now + SHARE_MS)
+        if shared is None:
+            asking = Asking(query, now + SHARE_MS)
             others = self._others(question.peer, query, seen, sources)
             if question.query is not None:
-                self._let_share(asking)
+                self._let_share(question, asking)
         else:
             self._counters.count("questions_shared")
+            asking, first = shared
+            asking.askers = asking.askers or [first]
             asking.askers.append(question)
             others = [peer for peer in asking.holders if peer is not question.peer]
             asking.holders = [peer for peer in asking.holders if peer is question.peer]
@@ -189,28 +191,33 @@ class Questions:
 
     # Sharing
 
-    def _to_share(self, query: Query) -> Asking | None:
-        """The question about the same that is under way: one that somebody may still answer."""
-        asking = self._open.get(query)
-        if asking is None:
+    def _to_share(self, query: Query) -> tuple[Asking, Question] | None:
+        """
+        The question about the same that is under way, one that somebody may still answer, and who asked it
+        first.
+        """
+        shared = self._open.get(query)
+        if shared is None:
             return None
+        asking = shared[0]
         if not asking.offers and not any(peer.up for peer in asking.asked):
             self._end_sharing(asking)
             return None
-        if len(asking.askers) > self._limits.question_sharers:
+        if max(1, len(asking.askers)) > self._limits.question_sharers:
             self._counters.count("question_sharers_exceeded")
             return None
-        return asking
+        return shared
 
-    def _let_share(self, asking: Asking) -> None:
+    def _let_share(self, first: Question, asking: Asking) -> None:
         self._open.pop(asking.query, None)
-        self._open[asking.query] = asking
+        self._open[asking.query] = (asking, first)
         if len(self._open) > self._limits.shared_questions:
             self._counters.count("shared_questions_evicted")
             self._open.popitem(last=False)
 
     def _end_sharing(self, asking: Asking) -> None:
-        if self._open.get(asking.query) is asking:
+        shared = self._open.get(asking.query)
+        if shared is not None and shared[0] is asking:
             del self._open[asking.query]
 
     def answered(self, peer: Peer, question: Question, digest: str | None, now: float, *, data: bool) -> bool:
@@ -239,7 +246,7 @@ class Questions:
         while self._offers and self._offers[0].at <= now:
             self._offer(self._next_offer(), now)
         while self._open:
-            asking = next(iter(self._open.values()))
+            asking = next(iter(self._open.values()))[0]
             if asking.ends_at > now:
                 break
             self._end_sharing(asking)

@@ -72,7 +72,8 @@ class Asking:
     A question as it is asked of others, on behalf of all who asked the same meanwhile.
 
     @ivar query: what is asked for.
-    @ivar askers: their questions, the first one first.
+    @ivar askers: their questions, the first one first. Empty while there is only one, which would not leave
+        memory before the garbage collector came if it were kept here.
     @ivar asked: who was asked and has not answered, and when that was, in milliseconds.
     @ivar holders: askers that have something, as their hash tells, and were not asked themselves.
     @ivar offers: how many lists of peers that are still to be asked there are.
@@ -82,9 +83,9 @@ class Asking:
 
     __slots__ = ("asked", "askers", "digest", "ends_at", "holders", "offers", "query")
 
-    def __init__(self, question: Question, query: Query, ends_at: float) -> None:
+    def __init__(self, query: Query, ends_at: float) -> None:
         self.query = query
-        self.askers = [question]
+        self.askers: list[Question] = []
         self.asked: dict[Peer, float] = {}
         self.holders: list[Peer] = []
         self.offers = 0

@@ -112,6 +112,7 @@ class Incoming(_Autobahn):  # type: ignore[misc]
 
     def onMessageEnd(self) -> None:
         """A message is complete."""
+        super().onMessageEnd()
         text = self._text
         self._forget_text()
         if self._unheard:

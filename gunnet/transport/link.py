@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gunnet.transport.incoming import Incoming
+from gunnet.transport.timers import Timer
 
 if TYPE_CHECKING:
     from gunnet.mesh.peer import Peer
@@ -54,6 +55,16 @@ class _Quiet:
         self._log.debug(format, **fields)
 
     warn = error = info
+
+
+class _Nobody:
+    """Who waits for a link to be open, or closed, as a Deferred: the mesh is told in another way."""
+
+    def callback(self, result: object) -> None:
+        """Nothing."""
+
+
+_NOBODY = _Nobody()
 
 
 class Links(set["WebSocketLink"]):
@@ -120,8 +131,14 @@ class WebSocketLink(Incoming):
     _deaf = False  # the mesh asked not to read
     _slowed: IDelayedCall | None = None  # its address sends too much: then it is read again
     _reads = True  # what comes of both
-    _heartbeat: IDelayedCall | None = None
+    _heartbeat: Timer | None = None
     _abort_call: IDelayedCall | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Autobahn's own have the link for their result: only the garbage collection would be the end of it.
+        self.is_open = self.is_closed = _NOBODY
+        self._valid_events = self._results = None  # of events that it can tell others, who are not there
 
     # ---- the mesh calls (gunnet.transport.interface.Link)
 
@@ -216,9 +233,6 @@ class WebSocketLink(Incoming):
         if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted) is None:
             self.wasNotCleanReason = f"{type(reason.value).__name__}: {reason.getErrorMessage()}"
         super().connectionLost(reason)
-        # Autobahn's have this link for their result: only the garbage collection would be the end of it.
-        self.is_open: Deferred[Any] = Deferred()
-        self.is_closed: Deferred[Any] = Deferred()
 
     def onOpen(self) -> None:
         """The handshake is done."""

@@ -12,7 +12,6 @@ from autobahn.twisted.websocket import (
     WebSocketClientFactory,
     WebSocketClientProtocol,
     WebSocketServerFactory,
-    WebSocketServerProtocol,
 )
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.interfaces import IReactorTime
@@ -21,7 +20,9 @@ from twisted.internet.tcp import Connection
 from gunnet import __version__
 from gunnet.settings import websocket_url
 from gunnet.transport.addresses import Addresses, address_of
+from gunnet.transport.light import LightServerProtocol
 from gunnet.transport.link import PING_SECONDS, PONG_SECONDS, TRY_AGAIN_LATER, Links, WebSocketLink
+from gunnet.transport.timers import Timers
 
 if TYPE_CHECKING:
     from gunnet.turns import MeshService
@@ -44,7 +45,7 @@ _TITLES = {
 }
 
 
-class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
+class ServerLink(WebSocketLink, LightServerProtocol):  # type: ignore[misc]
     """A link that a peer opened to us."""
 
     transport: Any
@@ -68,8 +69,10 @@ class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         """The handshake is done; the heartbeat begins."""
+        self.lighten()
+        self.peer = self.name
         super().onOpen()
-        self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
+        self._heartbeat = self.factory.timers.call_later(HEARTBEAT_SECONDS, self._beat)
 
     def onClose(self, was_clean: bool, code: int | None, text: str | None) -> None:
         """The connection is gone."""
@@ -94,7 +97,7 @@ class ServerLink(WebSocketLink, WebSocketServerProtocol):  # type: ignore[misc]
 
     def _beat(self) -> None:
         if self.state == self.STATE_OPEN:
-            self._heartbeat = self.factory.reactor.callLater(HEARTBEAT_SECONDS, self._beat)
+            self._heartbeat = self.factory.timers.call_later(HEARTBEAT_SECONDS, self._beat)
             if not self._choked:
                 self._write((b"[]",))
 
@@ -144,16 +147,6 @@ class ClientLink(WebSocketLink, WebSocketClientProtocol):  # type: ignore[misc]
             self._fault("sending")
 
 
-class _Timers:
-    """
-    The timers of one factory. Autobahn's own run on a reactor that is global to the process, whatever reactor
-    the factory was given, and are late or early by up to a second.
-    """
-
-    def __init__(self, reactor: IReactorTime) -> None:
-        self.call_later = reactor.callLater
-
-
 class ServerFactory(WebSocketServerFactory):
     """Makes the links that peers open to us."""
 
@@ -164,7 +157,7 @@ class ServerFactory(WebSocketServerFactory):
 
     def __init__(self, mesh: MeshService, links: Links, reactor: IReactorTime) -> None:
         super().__init__(server=f"gunnet/{__version__}", reactor=reactor)
-        self._batched_timer = _Timers(reactor)
+        self.timers = self._batched_timer = Timers(reactor)
         self.mesh = mesh
         self.links = links
         self._last: tuple[tuple[bytes, ...], bytes] = ((), b"")
@@ -215,7 +208,7 @@ class ClientFactory(WebSocketClientFactory):
         @param closed: called with the reason when a link is gone, or its handshake has failed.
         """
         super().__init__(url=websocket_url(upstream), useragent=f"gunnet/{__version__}", reactor=reactor)
-        self._batched_timer = _Timers(reactor)
+        self._batched_timer = Timers(reactor)
         self.upstream = upstream
         self.mesh = mesh
         self.links = links

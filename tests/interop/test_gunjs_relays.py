@@ -29,8 +29,11 @@ MODES = {
 }
 """Of our relays and of gun's: whether they route by AXE."""
 
-LINKED_SECONDS = 10.0
-"""How long it may take until relays that dial each other are linked."""
+LINKED_SECONDS = 30.0
+"""
+How long it may take until relays that dial each other are linked: four attempts of ours, since on a machine
+that stands still for a moment the first ones may fail, and the pause between them doubles.
+"""
 
 UPDATE_SECONDS = 3.0
 """How long an update may take through all the relays."""
@@ -110,8 +113,12 @@ class Topologies(Scenarios):
         for relay in relays:
             if isinstance(relay, GunJsRelay) and relay.peers:
                 await kick(relay)
-        for tap in self.taps:
-            await linked(tap)
+        for tap, dialler in self.taps.items():
+            try:
+                await linked(tap)
+            except Overdue as overdue:
+                reports = [relay.report() for relay in (dialler, tap.relay)]
+                raise Overdue("\n".join([f"{dialler.name} is not linked: {overdue}", *reports])) from None
 
     async def shows(self, stream: Stream, value: Any) -> None:
         """Wait until C{value} is the newest, as long as an update may take."""

@@ -105,7 +105,7 @@ class LifeTests(SynchronousTestCase):
         """What waits for an upstream outlives its link; what it was asked over that link does not."""
         peer = peer_in("named", "ws://up/gun")
         peer.outbox.add(b"{}")
-        peer.asked.add(5)
+        peer.asked = {5}
         peer.life.lost()
         self.assertEqual(1, len(peer.outbox))
         self.assertEqual(set(), peer.asked)

@@ -4,8 +4,10 @@ Tests for L{gunnet.mesh.relay}: the front door.
 
 from __future__ import annotations
 
+import gc
 from random import Random
 from typing import Any
+from weakref import ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -381,3 +383,27 @@ class HostileTests(SynchronousTestCase):
             ok = a.answers(f"p{number}")[0].get("ok")
             self.assertEqual(bool(ok), "put" in a.answers(f"g{number}")[0])
         self.assertEqual(0, talk.counters["faults"])
+
+
+class GoneTests(SynchronousTestCase):
+    """What is left of peers that are gone."""
+
+    def test_no_garbage(self) -> None:
+        """Nothing is, once their messages are forgotten, whether or not garbage is collected."""
+        self.addCleanup(gc.enable)
+        gc.disable()
+        for axe in (True, False):
+            talk = Conversation(axe=axe)
+            stays, goes = talk.connect("stays"), talk.connect("goes", pid="goes")
+            goes.say(get("g", "s"))
+            goes.say(put("p", "s", {"x": 1}, talk.now))
+            stays.say(get("h", "s"))
+            stays.say(put("q", "s", {"x": 2}, talk.now))
+            assert goes.peer is not None
+            gone = ref(goes.peer)
+            goes.close()
+            goes.peer = None
+            for number in range(4):
+                talk.advance(9_000)
+                stays.say(get(f"later {number}", "s"))
+            self.assertIsNone(gone())

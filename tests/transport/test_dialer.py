@@ -83,7 +83,7 @@ class DialerTests(SynchronousTestCase):
     def test_link(self) -> None:
         """An open link carries frames both ways, masked on the way up."""
         self.dialer.startService()
-        pump, upstream, server = self.link_up()
+        pump, upstream, _ = self.link_up()
         self.assertEqual(self.mesh.calls[1:], [("meet", URL)])
         self.assertEqual(self.mesh.links[URL].name, URL.partition("?")[0])
         self.mesh.links[URL].send(b'{"up":1}')
@@ -91,7 +91,8 @@ class DialerTests(SynchronousTestCase):
         pump.flush()
         self.assertEqual(upstream.heard(), [b'{"up":1}'])
         self.assertEqual(self.mesh.heard(), [b'{"down":1}'])
-        self.assertEqual(server.http_request_uri, "/gun?a=b")
+        asked = self.mesh.links[URL].http_request_data
+        self.assertTrue(asked.startswith(b"GET /gun?a=b HTTP/1.1\r\n"), asked)
 
     def test_no_heartbeat(self) -> None:
         """Only accepted peers get C{[]}."""

@@ -310,6 +310,7 @@ class SendTests(LinkCase):
         link = Wire(self.mesh, self.clock).factory.buildProtocol(None)
         transport = Connection(ours, link, self.clock)
         transport.connected = 1
+        transport.setTcpNoDelay = lambda enabled: None  # type: ignore[method-assign]
         transport.getPeer = transport.getHost = lambda: IPv4Address("TCP", "192.0.2.7", 51724)  # type: ignore[attr-defined]
         link.makeConnection(transport)
         link.dataReceived(HANDSHAKE + b"\r\n")
