@@ -48,7 +48,7 @@ def node() -> int:
 
 
 def compiled(options: list[str]) -> int:
-    """Run L{COMPILED} from a copy of the checkout that has no C{gunnet}, so that the installed one is found."""
+    """Run L{COMPILED} from a copy of the checkout without C{gunnet}, so that the installed one is found."""
     with tempfile.TemporaryDirectory() as copy:
         root = os.path.dirname(HERE)
         for name in ("tests", "docs", "benchmarks"):
