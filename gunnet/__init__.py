@@ -10,11 +10,12 @@ Data walks through these rooms in one direction and comes out the other side::
 The core decides. It reads no clock, throws no dice and opens nothing:
 
   - L{gunnet.limits}: every bound, by name; L{gunnet.counters}: what was refused, evicted or went wrong.
-  - L{gunnet.wire}: what is said. C{message} (the envelope, frames), C{jstext} (numbers, strings and text
-    order exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
-  - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} (puts checked and taken apart),
-    C{lex} (what a get selects), C{match} (what a client matches), C{merge} (the graph over a store), C{cache}
-    (hot nodes), C{deferred} (writes from the future), C{answer} (answers assembled from stored text).
+  - L{gunnet.wire}: what is said. C{message} (frames and messages), C{envelope} (the fields of one), C{jstext}
+    (numbers, strings and text order exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
+  - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} and C{meta} (puts checked and taken
+    apart), C{lex} and C{query} (what a get selects), C{match} (what a client matches), C{merge} (the graph
+    over a store), C{cache} (hot nodes), C{deferred} (writes from the future), C{answer} (answers assembled
+    from stored text).
   - L{gunnet.sea}: who said it, and who may read it. C{signatures}, C{puts} and C{certificates} (what may
     stand in the graph of a user), C{firewall} (what may stand where), C{encryption}, C{hashing}, C{users}
     (accounts), C{keys}, C{pairs}.
@@ -49,6 +50,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.settings} (from L{gunnet.sources}), L{gunnet.service}: what a relay is told, and its parts.
   - C{gunnet.tap}, C{gunnet.cli} (and L{gunnet.usage}): the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
+  - L{gunnet.compiled}: whether this is pure Python.
   - L{gunnet.bench}: load for a relay, and what becomes of it.
 """
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gunnet import __version__
+from gunnet.compiled import how
 
 
 def relay(arguments: Sequence[str]) -> int:
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_usage())
         return 0 if arguments else 2
     if name == "--version":
-        print(f"gunnet {__version__}")
+        print(f"gunnet {__version__} ({how()})")
         return 0
     if name not in COMMANDS:
         return _complain(f"there is no command {name!r}; gunnet --help lists them")

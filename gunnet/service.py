@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from gunnet import __version__
 from gunnet.access.gate import Gate
+from gunnet.compiled import how
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
 from gunnet.settings import Settings, SettingsError
@@ -162,7 +163,8 @@ class RelayService(MultiService):
         return Beacon()
 
     def _introduce(self) -> None:
-        self.log.info("gunnet {version}, NVX {nvx}", version=__version__, nvx="on" if USES_NVX else "off")
+        nvx = "on" if USES_NVX else "off"
+        self.log.info("gunnet {version}, {how}, NVX {nvx}", version=__version__, how=how(), nvx=nvx)
         for listener in self.listeners:
             listener.introduce()
         if self.settings.data is None:

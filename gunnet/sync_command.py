@@ -132,18 +132,6 @@ class _CountedLink:
         self._link.send(*frames)
 
 
-class _Relay(Relay):
-    """A relay that compares itself when it is told to."""
-
-    def compare(self, peer: Peer, now: float, done: Callable[[Outcome], None]) -> None:
-        """Begin a session with a gunnet relay."""
-        self._sync.begin(peer, now, done)
-
-    def compare_plainly(self, peer: Peer, done: Callable[[PlainOutcome], None]) -> None:
-        """Begin a comparison with a gun.js relay."""
-        self._plain.begin(peer, done)
-
-
 class _CountedMesh(MeshService):
     """A mesh whose bytes are counted."""
 
@@ -201,7 +189,7 @@ class Comparing:
         self.reactor = reactor
         self.report = Report()
         self._writer = writer or StoreWriter(store, reactor)
-        self._relay = _Relay(store=store, random=random, limits=limits)
+        self._relay = Relay(store=store, random=random, limits=limits)
         self._mesh = _CountedMesh(self._relay, self._writer, reactor, self.report)
         self._links = Links()
         self._dialer = _Dialer(url, self._mesh, self._links, reactor, random, endpoint)
@@ -264,7 +252,7 @@ class Comparing:
     async def _compare(self) -> bool:
         """One session. @return: whether both were equal."""
         ended: Deferred[Outcome] = Deferred()
-        self._relay.compare(self._peer, self.reactor.seconds() * 1000, ended.callback)
+        self._relay.sync.begin(self._peer, self.reactor.seconds() * 1000, ended.callback)
         self._mesh.wake()
         outcome = await ended
         self.report.sent += outcome.sent
@@ -276,7 +264,7 @@ class Comparing:
     async def _compare_plainly(self) -> bool:
         """Ask for all nodes. @return: whether they were equal."""
         ended: Deferred[PlainOutcome] = Deferred()
-        self._relay.compare_plainly(self._peer, ended.callback)
+        self._relay.plain.begin(self._peer, ended.callback)
         self._mesh.wake()
         outcome = await ended
         self.report.sent += outcome.sent

@@ -21,6 +21,7 @@ from twisted.python.usage import UsageError
 from gunnet import __version__, settings
 from gunnet.access.options import LISTS, LISTS_OF_LIMITS, AccessOptions, access_of, limits_of
 from gunnet.access.wanted import Access
+from gunnet.compiled import how
 from gunnet.limits import Limits
 from gunnet.sources import Values, from_environment, from_file, from_options
 
@@ -93,7 +94,7 @@ class Options(AccessOptions):
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit"""
-        print(f"gunnet {__version__}")
+        print(f"gunnet {__version__} ({how()})")
         raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:

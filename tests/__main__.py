@@ -5,6 +5,8 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{interop}: with the real gun.js, on Node.
   - C{crash}: relays that are killed.
   - C{fuzz}: coverage-guided, for a minute or C{--seconds}: L{tests.fuzz.command}.
+  - C{compiled}: what is compiled in the installed gunnet, which must be: the tests of the core, and
+    with relays of it those of crashes and some with gun.js.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
   - C{network}: no tests; installs the program C{ip} from Debian's packages, if there is none and that can be
     done: without it, tests of relays on a local network are skipped.
@@ -16,10 +18,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
 """The suites that take long, and what trial is to be told for each."""
+
+COMPILED = (
+    *("tests.test_compiled", "tests.wire", "tests.graph", "tests.mesh", "tests.hostile"),
+    *("tests.transport", "tests.store", "tests.crash", "tests.interop.test_gunjs"),
+)
+"""Not those of the shell: they put something in place of methods, which what is compiled does not allow."""
 
 
 def unit() -> list[str]:
@@ -49,6 +58,24 @@ def network() -> int:
     return 0
 
 
+def compiled(options: list[str]) -> int:
+    """Run L{COMPILED} from a copy of the checkout without C{gunnet}, so that the installed one is found."""
+    with tempfile.TemporaryDirectory() as copy:
+        root = os.path.dirname(HERE)
+        for name in ("tests", "docs", "benchmarks"):
+            left_out = shutil.ignore_patterns("node_modules", "__pycache__")
+            shutil.copytree(os.path.join(root, name), os.path.join(copy, name), ignore=left_out)
+        for name in ("setup.py", "README.md"):
+            shutil.copy(os.path.join(root, name), copy)
+        # Otherwise Node's packages are fetched once more.
+        cache = os.environ.get("GUNNET_TEST_CACHE") or os.path.join(root, ".cache", "interop")
+        environment = {**os.environ, "GUNNET_TEST_COMPILED": "1", "GUNNET_TEST_CACHE": cache}
+        environment.pop("PYTHONPATH", None)
+        return subprocess.call(
+            [sys.executable, "-m", "twisted.trial", *options, *COMPILED], cwd=copy, env=environment
+        )
+
+
 def main(arguments: list[str]) -> int:
     """Run one suite; what follows its name goes to trial."""
     suite, *options = arguments or ["--help"]
@@ -60,6 +87,8 @@ def main(arguments: list[str]) -> int:
         return subprocess.call(
             [sys.executable, "-m", "tests.fuzz.command", *options], cwd=os.path.dirname(HERE)
         )
+    if suite == "compiled":
+        return compiled(options)
     if suite != "unit" and suite not in APART:
         print(__doc__)
         return 2

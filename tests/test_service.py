@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import __version__
 from gunnet.access.wanted import Access
+from gunnet.compiled import how
 from gunnet.limits import Limits
 from gunnet.service import BACKLOG, DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
@@ -130,6 +131,7 @@ class StartTests(ServiceCase):
         self.relay(listen=("tcp:1",), path="/g").startService()
         version, listening, data = self.logged()
         self.assertIn(f"gunnet {__version__}", version)
+        self.assertIn(how(), version)
         self.assertIn("NVX", version)
         self.assertEqual(listening, "listening on http://0.0.0.0:1/g")
         self.assertEqual(data, "data in memory only")

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet import __version__, tap
 from gunnet.access.wanted import Access
+from gunnet.compiled import how
 from gunnet.limits import Limits
 from gunnet.service import RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
@@ -233,7 +234,7 @@ class OptionsTests(TapCase):
         out = io.StringIO()
         self.patch(tap.sys, "stdout", out)
         self.assertEqual(self.assertRaises(SystemExit, tap.Options().parseOptions, ["--version"]).code, 0)
-        self.assertEqual(out.getvalue(), f"gunnet {__version__}\n")
+        self.assertEqual(out.getvalue(), f"gunnet {__version__} ({how()})\n")
 
 
 class EnvironmentTests(TapCase):

@@ -15,71 +15,11 @@ from typing import Any
 
 import msgspec
 
+from gunnet.graph.query import ALL, ONE, PlainGet, Query, Span
 from gunnet.limits import Limits
-from gunnet.wire.jstext import number, order_key, parse, string
+from gunnet.wire.jstext import number, parse, string
 
-
-class Span(msgspec.Struct, frozen=True):
-    """
-    A run of names in UTF-16 order: those that start with C{prefix} and lie between C{first} and C{last}.
-
-    @ivar first: the lowest name, inclusive, or L{None}.
-    @ivar last: the highest name, inclusive, or L{None}.
-    """
-
-    prefix: str = ""
-    first: str | None = None
-    last: str | None = None
-
-    def holds(self, name: str) -> bool:
-        """Whether C{name} is in the span."""
-        place = order_key(name)
-        if not place.startswith(order_key(self.prefix)):
-            return False
-        if self.first is not None and place < order_key(self.first):
-            return False
-        return self.last is None or place <= order_key(self.last)
-
-
-ALL = Span()
-"""Every name."""
-
-ONE = 0.0
-"""The budget that is reached by the first name: what a LEX without C{%} gets."""
-
-
-class Query(msgspec.Struct, frozen=True):
-    """
-    What a get asks for.
-
-    @ivar soul: the soul, or L{None} where C{souls} says which.
-    @ivar souls: the souls, if the question names no single one.
-    @ivar key: the one property asked for, or L{None} where C{keys} says which.
-    @ivar keys: the properties, if the question names no single one.
-    @ivar budget: in characters; L{None} for no limit.
-    @ivar reverse: whether the budget is spent from the end; without one there is no end to begin from.
-    """
-
-    soul: str | None
-    souls: Span = ALL
-    key: str | None = None
-    keys: Span = ALL
-    budget: float | None = None
-    reverse: bool = False
-
-    @property
-    def is_whole_node(self) -> bool:
-        """Whether it asks for all of one node."""
-        return self.soul is not None and self.key is None and self.keys == ALL and self.budget is None
-
-    @property
-    def length(self) -> int:
-        """The characters of all names in it."""
-        length = len(self.soul or "") + len(self.key or "")
-        if self.souls is not ALL or self.keys is not ALL:
-            for span in (self.souls, self.keys):
-                length += len(span.prefix) + len(span.first or "") + len(span.last or "")
-        return length
+__all__ = ["ALL", "ONE", "Query", "Span", "cost", "read_get", "read_get_text", "write_get"]
 
 
 def cost(value: bytes) -> int:
@@ -91,14 +31,7 @@ def cost(value: bytes) -> int:
     return len(str(parse(value)).encode("utf-16-le", "surrogatepass")) // 2
 
 
-class _Plain(msgspec.Struct, forbid_unknown_fields=True):
-    """What nearly all gets are."""
-
-    soul: str = msgspec.field(name="#")
-    key: str | None = msgspec.field(name=".", default=None)
-
-
-_decode_plain = msgspec.json.Decoder(_Plain).decode
+_decode_plain = msgspec.json.Decoder(PlainGet).decode
 
 
 def read_get_text(text: bytes, limits: Limits) -> Query | None:

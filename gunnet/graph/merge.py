@@ -191,11 +191,22 @@ class Graph:
         fresh = [(soul, _NO_CELL) for _, soul in in_order[first:] if is_open or span.holds(soul)]
         if reverse:
             fresh.reverse()
-        kept = ((soul, _NO_CELL) for soul in self._store.souls(span, reverse=reverse))
-        return (soul for soul, _ in _merge(kept, fresh, reverse=reverse))
+        kept = _without_cells(self._store.souls(span, reverse=reverse))
+        return _names(_merge(kept, fresh, reverse=reverse))
 
 
 _NO_CELL: Cell = (0.0, b"")
+
+
+def _without_cells(names: Iterator[str]) -> Iterator[tuple[str, Cell]]:
+    # No generator expression: compiled, that would be a list.
+    for name in names:
+        yield name, _NO_CELL
+
+
+def _names(pairs: Iterator[tuple[str, Cell]]) -> Iterator[str]:
+    for name, _ in pairs:
+        yield name
 
 
 def _merge(

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gunnet.graph.meta import Meta
 from gunnet.limits import Limits
 from gunnet.wire import jstext
 
@@ -38,13 +39,8 @@ class InvalidGraph(PutRefused):
         super().__init__("Error: Invalid graph!" + text, counter)
 
 
-class _Meta(msgspec.Struct):
-    soul: str = msgspec.field(name="#")
-    states: dict[str, float] = msgspec.field(name=">")
-
-
 _decode_nodes = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
-_decode_meta = msgspec.json.Decoder(_Meta).decode
+_decode_meta = msgspec.json.Decoder(Meta).decode
 
 
 def read_put(text: bytes, limits: Limits) -> list[PutCell]:

@@ -97,7 +97,9 @@ class Updates:
     def will_tell(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether L{tell} has a cell for C{peer}, or would have if it had not come from there."""
         change = self._changes.get((soul, key))
-        return change is not None and (change.is_known_by(peer) or peer in self._interested(change))
+        return change is not None and (
+            change.is_known_by(peer) or any(peer is each for each in self._interested(change))
+        )
 
     def tell(self, now: float) -> None:
         """

@@ -61,6 +61,7 @@ class Relay:
     @ivar counters: see L{gunnet.counters}.
     @ivar checks: has puts judged before they go any further.
     @ivar group: the local network.
+    @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Relay:
             allowed=allowed,
             has_room=self._has_room,
         )
-        self._sync, self._plain = self._relay_links.sync, self._relay_links.plain
+        self.sync, self.plain = self._relay_links.sync, self._relay_links.plain
         self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
         self._dam.verbs.update(self._relay_links.verbs)
         self._pace = Pace()
@@ -137,7 +138,7 @@ class Relay:
             peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
-            *(self._puts, self.checks, self._pace, self._forward, flood, self._plain, self._ask_back),
+            *(self._puts, self.checks, self._pace, self._forward, flood, self.plain, self._ask_back),
             *(dup, counters),
             flooding=not axe,
         )
@@ -294,7 +295,7 @@ class Relay:
             self._put_messages.hear(peer, message, text, message_id, digest, now)
         elif message.re is not None:
             self._unacked.acked(peer, message.re, now, refused=bool(message.err))
-            self._plain.hear(peer, message.re, None, now)
+            self.plain.hear(peer, message.re, None, now)
             self._dup.remember(message_id, peer)
             self._forward.ack(peer, message, text, digest, now)
         elif message.get:
@@ -326,14 +327,14 @@ class Relay:
 
     def waiting(self) -> list[Peer]:
         """The peers for which L{serve_waiting} has something to do."""
-        parts = (self._inboxes, self._gets, self._sync, self._plain)
+        parts = (self._inboxes, self._gets, self.sync, self.plain)
         return list({peer.id: peer for part in parts for peer in part.waiting()}.values())
 
     def serve_waiting(self, peer: Peer, now: float) -> None:
         """Do a slice of what did not fit into earlier turns for C{peer}: to be called once a turn."""
         self._gets.continue_with(peer, now)
-        self._sync.continue_with(peer, now)
-        self._plain.continue_with(peer, now)
+        self.sync.continue_with(peer, now)
+        self.plain.continue_with(peer, now)
         if peer.inbox:
             self._inboxes.serve(peer, self._hear_message, now)
 

@@ -173,14 +173,14 @@ class FingerprintTests(SummaryCase):
     def test_unreadable(self) -> None:
         """Where a changed cell can't be read, its block is read again later."""
         summary = self.summary_of(some(1_000))
-        known = self.graph.known
-        self.patch(self.graph, "known", self.fail_to_read)
+        cell = self.store.cell
+        self.patch(self.store, "cell", self.fail_to_read)
         self.take({("soul000007", "k000001"): (1e9, b"1")})
-        self.graph.known = known  # type: ignore[method-assign]
+        self.store.cell = cell  # type: ignore[method-assign]
         self.check(summary)
 
     def fail_to_read(self, soul: str, key: str) -> None:
-        """For L{Graph.known}."""
+        """For L{MemoryStore.cell}."""
         raise StoreError("broken disk")
 
     def test_states(self) -> None:

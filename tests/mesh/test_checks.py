@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from gunnet import sea
 from gunnet.limits import Limits
 from gunnet.mesh.pace import COMMIT_MS
-from gunnet.mesh.put_messages import PutMessages
 from gunnet.mesh.puts import BUSY
 from gunnet.sea.firewall import UNVERIFIED, Rules
 from gunnet.testing import Client, Conversation, Message, put
@@ -154,14 +153,14 @@ class OrderTests(CheckCase):
 
     def test_fault(self) -> None:
         """What goes wrong with one put costs its sender the link, and the next one nothing."""
-        take = PutMessages._take
+        cell = self.talk.store.cell
 
-        def broken(messages: PutMessages, origin: Any, *args: Any) -> None:
-            if origin.id == "p1":
+        def broken(soul: str, key: str) -> Any:
+            if key == "n":
                 raise RuntimeError("on purpose")
-            take(messages, origin, *args)
+            return cell(soul, key)
 
-        self.patch(PutMessages, "_take", broken)
+        self.patch(self.talk.store, "cell", broken)
         self.a.say(self.put("p1", n=1))
         self.b.say(self.put("p2", m=2))
         for _ in range(2):

@@ -5,6 +5,7 @@ Tests for L{gunnet.mesh.subscriptions}: who is subscribed to what.
 from __future__ import annotations
 
 from collections import deque
+from inspect import isgetsetdescriptor, ismemberdescriptor
 from random import Random
 from typing import Any
 
@@ -347,12 +348,22 @@ class NothingLeftTests(SynchronousTestCase):
 def occupied(part: object, name: str = "relay") -> list[str]:
     """The tables of a part of the relay, and of its parts, that are not empty."""
     found = []
-    for own, table in vars(part).items():
+    for own, table in attributes(part).items():
         path = f"{name}.{own}"
-        if type(table).__module__.startswith("gunnet.mesh") and hasattr(table, "__dict__"):
+        if type(table).__module__.startswith("gunnet.mesh") and not hasattr(type(table), "__slots__"):
             found += occupied(table, path)
         elif isinstance(table, Counters) or own == "verbs":
             continue
         elif isinstance(table, (dict, list, set, deque)) and len(table):
             found.append(f"{path}: {len(table)}")
     return found
+
+
+def attributes(part: object) -> dict[str, object]:
+    """What a part has; one that is compiled has no C{__dict__}."""
+    if hasattr(part, "__dict__"):
+        return vars(part)
+    names = [
+        name for name, it in vars(type(part)).items() if isgetsetdescriptor(it) or ismemberdescriptor(it)
+    ]
+    return {name: getattr(part, name) for name in names if not name.startswith("__")}
