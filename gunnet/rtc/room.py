@@ -299,7 +299,7 @@ class Room(Service):
             self._mesh,
             self._reactor,
             lambda frames: self._connections.send(key, frames),
-            lambda why: self._drop(key, why),
+            lambda why: self._reactor.callLater(0, self._drop, key, why),
             message_bytes,
         )
         self._links[key] = link

@@ -118,7 +118,7 @@ class Signalling:
 
     def start(self, now: float) -> None:
         """Go into the room. @param now: milliseconds since 1970, here as everywhere."""
-        self._since = now
+        self._since = min(self._since, now)
         soul = jstext.string(self.soul)
         self._say(b'{"#":"%b","dam":"hi"}' % self._new_id().encode())
         self._announce(now)

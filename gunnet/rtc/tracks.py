@@ -1,13 +1,14 @@
 """
-The tracks of a room: what is sent to members, what they send, what is recorded. All of this is in the thread of
-the loop.
+The tracks of a room: what is sent to members, what they send, what is recorded. All of this is in the thread
+of the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.contrib.media import MediaBlackhole, MediaRecorder, MediaRelay
@@ -120,8 +121,8 @@ class Tracks:
 
     # The end
 
-    def _begin(self, what: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(what)  # type: ignore[arg-type]
+    def _begin(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
