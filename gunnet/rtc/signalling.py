@@ -26,10 +26,13 @@ from gunnet.wire import jstext
 
 CONNECT_MS = 60_000.0
 """So long a connection may take to open, as in gun's C{lib/webrtc.js}."""
-ALONE_MS = 60_000.0
-"""How often a member that is connected to nobody announces itself."""
 AGAIN_MS = 2_000.0
-"""How soon it does so when it has lost the last one."""
+"""
+How soon a member that is connected to nobody announces itself again; each time it takes twice as long. What was
+said while a link to another relay was down has no way back for offers.
+"""
+ALONE_MS = 60_000.0
+"""The longest that it takes."""
 YIELD_MS = 5_000.0
 """How long a peer that offered at the same time has to answer our offer, before we answer its own."""
 
@@ -97,6 +100,7 @@ class Signalling:
         self._since = inf
         self._state = 0.0
         self._announce_at = inf
+        self._pause_ms = AGAIN_MS
 
     def take(self) -> list[Effect]:
         """What is to be done, in order, since the last call."""
@@ -126,14 +130,12 @@ class Signalling:
 
     def _announce(self, now: float) -> None:
         self._announcement = self._new_id()
-        self._announce_at = now + ALONE_MS
+        self._announce_at = now + self._pause_ms
+        self._pause_ms = min(2 * self._pause_ms, ALONE_MS)
         self._state = max(now, self._state + 1)
         node = {"_": {"#": self.soul, ">": {"+": self._state}}, "+": self.pid}
         message = {"#": self._announcement, "put": {self.soul: node}}
         self._say(jstext.stringify({**message, "ok": {"@": self._limits.rtc_peers, "/": len(self.open)}}))
-
-    def _announce_soon(self, now: float) -> None:
-        self._announce_at = min(self._announce_at, now + AGAIN_MS)
 
     # Hearing
 
@@ -308,13 +310,14 @@ class Signalling:
         self._end(session, why)
         if was_open:
             self._effects.append(Left(session.pid, why))
+            self._pause_ms = AGAIN_MS
         elif spare is not None:
             self._answer_spare(session.pid, spare, now)
             return
         else:
             self._counters.count("rtc_connections_failed")
             self._effects.append(Failed(session.pid, why))
-        self._announce_soon(now)
+        self._announce_at = now + AGAIN_MS
 
     def pass_time(self, now: float) -> None:
         """Do what is due."""
