@@ -60,6 +60,9 @@ class Listener(Protocol):
     def complain(self, key: int, why: str) -> None:
         """Something that the other side said was of no use."""
 
+    def tracks_refused(self, key: int) -> None:
+        """The other side offered more tracks than it may send."""
+
     def tracked(self, key: int, track: MediaStreamTrack) -> None:
         """The other side sends a track."""
 
@@ -152,6 +155,7 @@ class Connection:
     def _check(self, sdp: str) -> None:
         """@raise ValueError: it offers too many tracks."""
         if len(_MEDIA.findall(sdp)) > self._tracks_max:
+            self._listener.tracks_refused(self._key)
             raise ValueError(f"more than {self._tracks_max} tracks")
 
     async def _describe(self) -> None:

@@ -47,6 +47,9 @@ class Heard(Protocol):
     def complain(self, key: int, why: str) -> None:
         """Something of the other side was of no use."""
 
+    def tracks_refused(self, key: int) -> None:
+        """The other side offered more tracks than it may send."""
+
     def track_added(self, key: int, track: Track) -> None:
         """The other side sends a track."""
 
@@ -205,6 +208,9 @@ class _Listener:
 
     def complain(self, key: int, why: str) -> None:
         self._owner._loop.back(self._owner._heard.complain, key, why)
+
+    def tracks_refused(self, key: int) -> None:
+        self._owner._loop.back(self._owner._heard.tracks_refused, key)
 
     def gathered(self, servers: Sequence[IceServer], kinds: frozenset[str]) -> None:
         self._owner._probes.look(servers, kinds)

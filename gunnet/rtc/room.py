@@ -220,13 +220,13 @@ class Room(Service):
     def _hear_mesh(self, frame: bytes) -> None:
         if self._deaf or not any(word in frame for word in _ABOUT):
             return
-        for text in split(frame):
-            try:
-                message = jstext.parse(text)
-            except ValueError:
-                continue
+        try:
+            found = [(jstext.parse(text), len(text)) for text in split(frame)]
+        except jstext.NotJSON:
+            return
+        for message, size in found:
             if isinstance(message, dict):
-                self._signalling.hear(message, len(text), self._now())
+                self._signalling.hear(message, size, self._now())
         self._act()
 
     def _act(self) -> None:
@@ -342,6 +342,10 @@ class Room(Service):
         if key in self._pids:
             self._mesh.relay.counters.count("rtc_signals_malformed")
             self._tell(Failed(self._pids[key], why))
+
+    def tracks_refused(self, key: int) -> None:
+        """A member offered more tracks than it may send; what comes of that is told apart."""
+        self._mesh.relay.counters.count("rtc_tracks_refused")
 
     def track_added(self, key: int, track: Track) -> None:
         """A member sends a track."""

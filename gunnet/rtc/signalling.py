@@ -28,8 +28,8 @@ CONNECT_MS = 60_000.0
 """So long a connection may take to open, as in gun's C{lib/webrtc.js}."""
 AGAIN_MS = 2_000.0
 """
-How soon a member that is connected to nobody announces itself again; each time it takes twice as long. What was
-said while a link to another relay was down has no way back for offers.
+How soon a member that is connected to nobody announces itself again; each time it takes twice as long. What
+was said while a link to another relay was down has no way back for offers.
 """
 ALONE_MS = 60_000.0
 """The longest that it takes."""
