@@ -98,9 +98,10 @@ class RelayService(MultiService):
         )
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
-        self.room = self._room()
-        rooms = [] if self.room is None else [self.room]
+        self.room: Room | None = None
         try:
+            self.room = self._room()
+            rooms = [] if self.room is None else [self.room]
             for url in settings.peers:
                 self.dialers.configure(url)
             for part in (self.mesh, *self.listeners, self.dialers, *self.peers_from, *self._watchers, *rooms):

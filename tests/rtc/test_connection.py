@@ -1,6 +1,6 @@
 """
-Tests for L{gunnet.rtc.connection}, as far as no network is needed: nonsense from the other side. The rest is in
-L{tests.interop.test_webrtc_peers}.
+Tests for L{gunnet.rtc.connection}, as far as no network is needed: nonsense from the other side. The rest is
+in L{tests.interop.test_webrtc_peers}.
 """
 
 from __future__ import annotations
