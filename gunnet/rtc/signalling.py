@@ -53,6 +53,7 @@ class _Session:
 
     @ivar reply_to: the id that our messages about it answer.
     @ivar offer: the id of our offer; empty if the other one offered.
+    @ivar sdp: what was offered, when that is known.
     @ivar until: when it has taken too long.
     @ivar settled: whether both descriptions are known, so that candidates can be given on.
     @ivar candidates: those that came before that; C{heard}: how many came at all.
@@ -64,6 +65,7 @@ class _Session:
     reply_to: str
     offer: str
     until: float
+    sdp: str = ""
     settled: bool = False
     candidates: list[Fields] = field(default_factory=list)
     heard: int = 0
@@ -165,10 +167,21 @@ class Signalling:
         pid, update = node.get("+"), message.get("#")
         if not isinstance(state, int | float) or state < self._since or not isinstance(update, str):
             return
-        if not self._is_pid(pid) or pid in self.open or pid in self._pending:
+        if not self._is_pid(pid) or pid in self.open:
             return
-        if self._has_room(pid):
+        pending = self._pending.get(pid)
+        if pending is not None:
+            self._offer_again(pending, update)
+        elif self._has_room(pid):
             self._begin(pid, update, None, now)
+
+    def _offer_again(self, session: _Session, update: str) -> None:
+        """Somebody is announced anew, and so has not heard our offer: it had no way back, maybe."""
+        if session.offer and not session.settled:
+            session.reply_to = update
+            if session.sdp:
+                session.offer = self._new_id()
+                self._say_description(session, session.sdp)
 
     def _is_pid(self, pid: object) -> TypeGuard[str]:
         return isinstance(pid, str) and 0 < len(pid) <= self._limits.id_units and pid != self.pid
@@ -210,7 +223,7 @@ class Signalling:
                 self._begin(pid, number, sdp, now)
         elif pending.offer and not pending.settled and self.pid < pid:
             pending.spare, pending.spare_at = _Offer(sdp, number), now + YIELD_MS
-        else:
+        elif pending.offer or pending.sdp != sdp:
             self._end(pending, "it made an offer itself")
             self._begin(pid, number, sdp, now)
 
@@ -254,7 +267,7 @@ class Signalling:
     def _begin(self, pid: str, reply_to: str, offer: str | None, now: float) -> _Session:
         self._keys += 1
         session = _Session(self._keys, pid, reply_to, "" if offer else self._new_id(), now + CONNECT_MS)
-        session.settled = offer is not None
+        session.settled, session.sdp = offer is not None, offer or ""
         self._pending[pid] = self._sessions[session.key] = session
         self._counters.count("rtc_connections_begun")
         self._effects.append(Connect(session.key, pid, offer))
@@ -273,6 +286,11 @@ class Signalling:
         session = self._sessions.get(key)
         if session is None:
             return
+        if session.offer:
+            session.sdp = sdp
+        self._say_description(session, sdp)
+
+    def _say_description(self, session: _Session, sdp: str) -> None:
         kind = "offer" if session.offer else "answer"
         message = {
             "#": session.offer or self._new_id(),

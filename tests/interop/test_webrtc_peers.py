@@ -244,7 +244,7 @@ class MediaTests(PeerCase):
         await recording.stop()
         with av.open(path) as file:
             self.assertEqual(sorted(stream.type for stream in file.streams), ["audio", "video"])
-            frames = [frame for frame in file.decode(video=0)]
+            frames = list(file.decode(video=0))
         self.assertEqual((frames[0].width, frames[0].height), (320, 240))
         self.assertGreater(len(frames), 5)
         sending.stop()

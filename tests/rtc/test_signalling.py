@@ -171,6 +171,35 @@ class MeetTests(SignallingCase):
         self.assertFalse(self.room.opened(old))
 
 
+class AgainTests(SignallingCase):
+    """An offer that did not arrive."""
+
+    def test_offer_again(self) -> None:
+        """Who is announced again has not heard our offer, and is told it again on the new way back."""
+        self.announced("you", update="update1")
+        self.announced("you", update="update2", state=START + 2)
+        [connect] = self.took(Connect)
+        self.room.described(connect.key, SDP)
+        [first] = self.said()
+        self.assertEqual(first["@"], "update2")
+        self.announced("you", update="update3", state=START + 3)
+        [second] = self.said()
+        self.assertEqual((second["@"], second["ok"]), ("update3", first["ok"]))
+        self.assertNotEqual(second["#"], first["#"])
+        self.answer("you")
+        self.room.take()
+        self.announced("you", update="update4", state=START + 4)
+        self.assertEqual(self.room.take(), [])
+
+    def test_same_offer(self) -> None:
+        """Who gets the same offer twice answers it once; another one replaces it."""
+        self.offer("you", "o1")
+        self.offer("you", "o2")
+        self.assertEqual(len(self.took(Connect)), 1)
+        self.signal("you", "o3", offer={"type": "offer", "sdp": SDP + "a=x"})
+        self.assertEqual(len(self.took(Connect)), 1)
+
+
 class BothOfferTests(SignallingCase):
     """Two that see each other at the same time."""
 
