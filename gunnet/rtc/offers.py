@@ -30,8 +30,10 @@ MESSAGE_BYTES = 262_144
 """What we say that we take as one message: as much as browsers."""
 MESSAGE_SIZE = re.compile(r"^a=max-message-size:(\d{1,10})", re.MULTILINE)
 """Where descriptions say it."""
-ANSWER_SECONDS = 60.0
-"""After that an offer is forgotten: gun.js of npm knows nothing of them."""
+AGAIN_SECONDS = 3.0
+"""An offer without an answer is said again after that, for a channel loses things."""
+TIMES = 20
+"""So many times; then it is forgotten: gun.js of npm knows nothing of them."""
 
 Step = Callable[[], Awaitable[None]]
 
@@ -108,8 +110,7 @@ class Offers:
         offer = await self._pc.createOffer()
         number = self._names.new_id()
         self._offer = (number, offer)
-        self._late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self.end)
-        self._tell({"#": number, "dam": "rtc"}, "offer", offer.sdp)
+        self._tell_again(number, offer.sdp, TIMES)
 
     async def _hear_offer(self, number: str, offer: object) -> None:
         sdp = sdp_of(offer, "offer")
@@ -137,6 +138,15 @@ class Offers:
         await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         if self._again:
             await self.offer()
+
+    def _tell_again(self, number: str, sdp: str, times: int) -> None:
+        if times == 0:
+            self.end()
+            return
+        self._late = asyncio.get_running_loop().call_later(
+            AGAIN_SECONDS, self._tell_again, number, sdp, times - 1
+        )
+        self._tell({"#": number, "dam": "rtc"}, "offer", sdp)
 
     def _tell(self, fields: dict[str, Any], kind: str, sdp: str) -> None:
         rtc = {kind: {"type": kind, "sdp": ours(sdp)}, "id": self._names.own}
