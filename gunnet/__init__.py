@@ -45,6 +45,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
     C{rules} and C{program} (the operator's own), C{gate} (all of it).
+  - L{gunnet.rtc}: being a member of a WebRTC room, with C{aiortc}; STUN and TURN servers.
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings} (from L{gunnet.sources}), L{gunnet.service}: what a relay is told, and its parts.

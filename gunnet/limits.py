@@ -38,6 +38,12 @@ class Limits:
     @ivar dup_ms: how long an id is remembered after it was last seen (gun.js C{src/dup.js}).
     @ivar rtc_ids: ids whose acks carried WebRTC signalling.
     @ivar rtc_ms: how long those stay routable after the last such ack.
+    @ivar rtc_peers: members of a WebRTC room that one is connected to, or about to be (gun.js
+        C{lib/webrtc.js}, C{max}).
+    @ivar rtc_signal_bytes: an offer, an answer or a candidate.
+    @ivar rtc_candidates: addresses that one member may name for one connection.
+    @ivar rtc_tracks: tracks that one member may send.
+    @ivar rtc_unread_bytes: what one member sends while reading from it is paused.
     @ivar ahead_ms: how far in the future a state may lie; beyond, the put is refused.
     @ivar deferred_cells: properties with a future state that wait for their time.
     @ivar deferred_bytes: the same, by their size.
@@ -151,6 +157,11 @@ class Limits:
     dup_ms: float = 9_000.0
     rtc_ids: int = 10_000
     rtc_ms: float = 60_000.0
+    rtc_peers: int = 55
+    rtc_signal_bytes: int = 64 * 1024
+    rtc_candidates: int = 100
+    rtc_tracks: int = 16
+    rtc_unread_bytes: int = 16 * MIB
     ahead_ms: float = 24 * 3600 * 1000.0
     deferred_cells: int = 10_000
     deferred_bytes: int = 16 * MIB

@@ -25,6 +25,8 @@ from gunnet.access.gate import Gate
 from gunnet.compiled import how
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
+from gunnet.rtc.room import Room
+from gunnet.rtc.secret import ice_servers
 from gunnet.settings import Settings, SettingsError
 from gunnet.store.interface import Store
 from gunnet.store.memory import MemoryStore
@@ -91,6 +93,7 @@ class RelayService(MultiService):
         self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.gate.guard(self.mesh)
+        self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
         site = RelaySite(self._root(), reactor)
         self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
@@ -100,7 +103,9 @@ class RelayService(MultiService):
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
         self.multicast = self._multicast()
+        self.room: Room | None = None
         try:
+            self.room = self._room()
             for url in settings.peers:
                 self.dialers.configure(url)
             for part in self._parts():
@@ -111,14 +116,23 @@ class RelayService(MultiService):
         self._introduce()
 
     def _parts(self) -> list[Service]:
+        rooms = [] if self.room is None else [self.room]
         before = [self.mesh, *self.listeners, self.dialers]
-        return [*before, *self.multicast, *self.peers_from, *self.gate.services]
+        return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        return Root(factory, settings.path, settings.gun_js, door, self.gate.users)
+        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice)
+
+    def _room(self) -> Room | None:
+        name = self.settings.rtc.room
+        return None if name is None else Room(name, self.mesh, self._reactor, self._random, self.ice)
+
+    @property
+    def _watchers(self) -> list[Service]:
+        return [*self.gate.services, *self.watched]
 
     def _peers_from(self, allowed: AllowRule) -> list[Service]:
         settings, relay = self.settings, self.mesh.relay
@@ -183,11 +197,11 @@ class RelayService(MultiService):
         Service.stopService(self)
         done = _all(
             maybeDeferred(part.stopService)
-            for part in (*self.listeners, *self.multicast, *self.peers_from, *self.gate.services)
+            for part in (*self.listeners, *self.multicast, *self.peers_from, *self._watchers)
         )
         done.addCallback(self._drain)
         done.addCallback(self._leave)
-        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.gate.services))
+        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
         done.addCallback(lambda _: self.verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))
@@ -196,12 +210,15 @@ class RelayService(MultiService):
 
     def _drain(self, _: object) -> Deferred[None]:
         self.links.deafen()
+        if self.room is not None:
+            self.room.deafen()
         self._stored = self.mesh.stopService()
         return _at_most(DRAIN_SECONDS, self._stored, self._reactor)
 
     def _leave(self, _: object) -> Deferred[None]:
         gone = self.links.goodbye(self._reactor, GOODBYE_SECONDS)
-        return _all([gone, self._stored, maybeDeferred(self.dialers.stopService)])
+        rooms = [] if self.room is None else [self.room.stopService()]
+        return _all([gone, self._stored, maybeDeferred(self.dialers.stopService), *rooms])
 
     def _forget(self, _: object) -> None:
         for part in list(self):

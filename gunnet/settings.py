@@ -19,6 +19,7 @@ from gunnet.amounts import port as port
 from gunnet.amounts import size as size
 from gunnet.limits import MIB, Limits
 from gunnet.mesh.urls import AllowRule
+from gunnet.rtc.wanted import Rtc
 from gunnet.settings_error import SettingsError as SettingsError
 
 PORT = 8765
@@ -99,6 +100,7 @@ class Settings:
         key (PEM file).
     @ivar tls_cert: the certificate, with its chain below it (PEM file).
     @ivar access: who may use it, and for what.
+    @ivar rtc: what it does about WebRTC.
     @ivar limits: every other bound.
     @raise SettingsError: one clear line on what is wrong.
     """
@@ -118,6 +120,7 @@ class Settings:
     tls_key: str | None = None
     tls_cert: str | None = None
     access: Access = field(default_factory=Access)
+    rtc: Rtc = field(default_factory=Rtc)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gunnet import settings
 from gunnet.access import options as access
+from gunnet.rtc import options as rtc
 
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
@@ -33,6 +34,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "tls-key": access.text,
     "tls-cert": access.text,
     **{name: read for name, (_, read) in {**access.FIELDS, **access.LIMITS}.items()},
+    **{name: read for name, (_, read) in {**rtc.FIELDS, **rtc.LIMITS}.items()},
 }
 _LISTS: dict[str, Callable[[str], Any]] = {
     "listen": str,
@@ -41,6 +43,7 @@ _LISTS: dict[str, Callable[[str], Any]] = {
     "multicast-interface": str,
     **{name: read for name, (_, read) in access.LISTS.items()},
     **access.LISTS_OF_LIMITS,
+    **{name: read for name, (_, read) in rtc.LISTS.items()},
 }
 _ENVIRONMENT = {
     "PORT": "port",
@@ -48,10 +51,12 @@ _ENVIRONMENT = {
     "HTTPS_KEY": "tls-key",
     "HTTPS_CERT": "tls-cert",
     **{access.environment_name(name): name for name in (*access.FIELDS, *access.LIMITS)},
+    **{access.environment_name(name): name for name in (*rtc.FIELDS, *rtc.LIMITS)},
 }
 _ENVIRONMENT_LISTS = {
     "PEERS": "peer",
     **{access.environment_name(name): name for name in (*access.LISTS, *access.LISTS_OF_LIMITS)},
+    **{access.environment_name(name): name for name in rtc.LISTS},
 }
 _ENVIRONMENT_FLAGS = {"MULTICAST": "multicast-on", "AXE": "axe", "RAD": "store"}
 _ENVIRONMENT_FLAGS |= {access.environment_name(name): name for name in access.FLAGS}

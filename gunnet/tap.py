@@ -23,6 +23,7 @@ from gunnet.access.options import LISTS, LISTS_OF_LIMITS, AccessOptions, access_
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
+from gunnet.rtc import options as rtc
 from gunnet.sources import Values, from_environment, from_file, from_options
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
@@ -31,7 +32,7 @@ COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
-class Options(AccessOptions):
+class Options(AccessOptions, rtc.RtcOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -40,7 +41,7 @@ class Options(AccessOptions):
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
         "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
-        "the relay are variables too: GUNNET_ALLOW_PUB for --allow-pub."
+        "the relay, and on WebRTC, are variables too: GUNNET_ALLOW_PUB for --allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
@@ -73,7 +74,8 @@ class Options(AccessOptions):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("listen", "peer", "gossip-allow", "multicast-interface", *LISTS, *LISTS_OF_LIMITS):
+        lists = ("listen", "peer", "gossip-allow", "multicast-interface")
+        for name in (*lists, *LISTS, *LISTS_OF_LIMITS, *rtc.LISTS):
             self[name] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -150,6 +152,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         fields["data"] = None
     fields["access"] = access_of(said)
     fields["multicast"] = _multicast(said, fields["access"])
+    fields["rtc"] = rtc.rtc_of(said)
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
@@ -164,7 +167,7 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
 
 
 def _limits(said: Values) -> Limits:
-    bounds: Values = limits_of(said)
+    bounds: Values = limits_of(said) | rtc.limits_of(said)
     if "max-message" in said:
         bounds["message_bytes"] = said["max-message"]
         bounds["frame_bytes"] = max(Limits().frame_bytes, said["max-message"])

@@ -20,6 +20,9 @@ from gunnet import __version__
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
+from gunnet.rtc import room
+from gunnet.rtc.ice import IceServer
+from gunnet.rtc.wanted import Rtc
 from gunnet.service import BACKLOG, DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
@@ -120,6 +123,31 @@ class StartTests(ServiceCase):
         self.assertIsInstance(relay.store, MemoryStore)
         self.assertEqual(self.reactor.listening, {1, 2})
         self.stop(relay)
+
+    def test_rtc_room(self) -> None:
+        """Without aiortc the start says what to install; servers alone need none."""
+        self.patch(room, "find_spec", lambda name: None)
+        relay = self.relay(listen=("tcp:1",), rtc=Rtc(room="lobby"))
+        error = self.assertRaises(SettingsError, relay.startService)
+        self.assertIn("pip install 'gunnet[webrtc]'", str(error))
+        self.assertEqual(list(relay), [])
+        relay = self.relay(listen=("tcp:1",), rtc=Rtc(ice_servers=(IceServer("stun:a"),)))
+        relay.startService()
+        self.assertIsNone(relay.room)
+        self.stop(relay)
+
+    def test_turn_secret(self) -> None:
+        """A secret that can't be read ends the start; one that can is watched while the relay runs."""
+        path = self.mktemp()
+        rtc = Rtc(turn_servers=("turn:a",), turn_secret_file=path)
+        self.assertRaises(SettingsError, self.relay(rtc=rtc).startService)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("north")
+        relay = self.relay(rtc=rtc)
+        relay.startService()
+        self.assertTrue(relay.watched[0].running)
+        self.stop(relay)
+        self.assertFalse(relay.watched[0].running)
 
     def test_backlog(self) -> None:
         """Many may dial at once; who says how many is heard."""

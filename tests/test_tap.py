@@ -20,6 +20,8 @@ from gunnet import __version__, tap
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
+from gunnet.rtc.ice import IceServer
+from gunnet.rtc.wanted import Rtc
 from gunnet.service import RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
@@ -161,6 +163,42 @@ class OptionsTests(TapCase):
         self.assertIn("--rule-deadline", self.refused("--rule-deadline", "soon"))
         self.assertIn("--allow-pub", self.refused("--allow-pub", ""))
         self.assertIn("neither true nor false", self.refused(config="require-signed = 1"))
+
+    def test_rtc(self) -> None:
+        """The same for what is about WebRTC."""
+        turn = "turn:turn.example:3478?transport=udp"
+        expected = Rtc(
+            room="lobby",
+            ice_servers=(IceServer("stun:a:3478"), IceServer("turn:b", "me", "secret")),
+            turn_servers=(turn,),
+            turn_secret_file="s",
+            turn_seconds=600,
+        )
+        arguments = (
+            f"--rtc-room lobby --ice-server stun:a:3478 --ice-server turn:me:secret@b --turn-server {turn}"
+        )
+        arguments += " --turn-secret-file s --turn-seconds 600 --rtc-peers 9"
+        said = self.settings(*arguments.split())
+        self.assertEqual((said.rtc, said.limits.rtc_peers), (expected, 9))
+        said = self.settings(
+            env={
+                "GUNNET_RTC_ROOM": "lobby",
+                "GUNNET_ICE_SERVER": "stun:a:3478, turn:me:secret@b",
+                "GUNNET_TURN_SERVER": turn,
+                "GUNNET_TURN_SECRET_FILE": "s",
+                "GUNNET_TURN_SECONDS": "600",
+                "GUNNET_RTC_PEERS": "9",
+            }
+        )
+        self.assertEqual((said.rtc, said.limits.rtc_peers), (expected, 9))
+        config = (
+            f'rtc-room = "lobby"\nice-server = ["stun:a:3478", "turn:me:secret@b"]\nturn-server = "{turn}"\n'
+        )
+        said = self.settings(config=config + 'turn-secret-file = "s"\nturn-seconds = 600\nrtc-peers = 9')
+        self.assertEqual((said.rtc, said.limits.rtc_peers), (expected, 9))
+        self.assertEqual(self.settings("--rtc-room=").rtc.room, "", "the room of a page without a path")
+        self.assertIn("--ice-server", self.refused("--ice-server", "example.com"))
+        self.assertIn("--turn-secret-file", self.refused("--turn-server", turn))
 
     def test_no_store(self) -> None:
         """No folder then, even if one is named."""

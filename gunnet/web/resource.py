@@ -6,6 +6,8 @@ The HTTP side of the relay: one port for the WebSocket upgrade, a page for peopl
     GET /healthz    JSON; 503 while writes can't be stored
     GET /gun/challenge, POST /gun/token
                     for users with a key (C{--allow-user}, L{gunnet.web.entrance})
+    GET /gun/ice.json
+                    STUN and TURN servers (C{--ice-server}, C{--turn-server}, L{gunnet.web.ice})
     GET /gun.js …   gun.js and its companions, from an installed npm package (C{--gun-js})
 """
 
@@ -27,9 +29,11 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from gunnet import __version__
 from gunnet.access.door import Door
 from gunnet.access.users import UserTokens
+from gunnet.rtc.ice import IceServers
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
 from gunnet.web.entrance import Challenge, Tokens, Tries, refuse, visit_of
+from gunnet.web.ice import Ice
 
 if TYPE_CHECKING:
     from gunnet.mesh.relay import Relay
@@ -135,6 +139,7 @@ class Root(Resource):
         gun_js: str | None = None,
         door: Door | None = None,
         users: UserTokens | None = None,
+        ice: IceServers | None = None,
     ) -> None:
         """
         @param factory: makes the WebSocket links.
@@ -142,6 +147,7 @@ class Root(Resource):
         @param gun_js: the folder of an installed C{gun} package.
         @param door: who may open them; L{None} for everybody.
         @param users: gives tokens for that to those who own a key; L{None} for nobody.
+        @param ice: what pages are told of STUN and TURN servers; L{None} for nothing.
         """
         super().__init__()
         self._path = path.encode()
@@ -152,8 +158,10 @@ class Root(Resource):
         page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
         self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
         self._found[b"/healthz"] = Health(factory.mesh.relay)
+        folder = self._path.rstrip(b"/")
+        if ice:
+            self._found[folder + b"/ice.json"] = Ice(ice, door, tries, counters, seconds)
         if users is not None:
-            folder = self._path.rstrip(b"/")
             self._found[folder + b"/challenge"] = Challenge(users, door, counters, seconds)
             self._found[folder + b"/token"] = Tokens(users, door, tries, counters, seconds)
         self._scripts_missing = b"not found\n"
