@@ -28,8 +28,9 @@ from tests.interop import node
 from tests.interop.children import Child, within
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-HOW_TO_ENABLE = "To run the tests in a browser, `apt-get install chromium`, or name a Chromium or Chrome in "
-    "GUNNET_CHROMIUM."
+HOW_TO_ENABLE = (
+    "To run the tests in a browser, `apt-get install chromium`, or name a Chromium in GUNNET_CHROMIUM."
+)
 
 HEARD, SAID = 4, 3
 """The file descriptors that the browser writes to and reads from."""
@@ -37,7 +38,7 @@ HEARD, SAID = 4, 3
 ANSWER_SECONDS_MAX = 30.0
 
 ORIGIN = "http://localhost:1"
-"""Where the pages seem to come from: a place that browsers trust, as https. Requests to it are answered here."""
+"""Where the pages seem to come from: a place that browsers trust, as https. Requests are answered here."""
 
 OPTIONS = (
     "--headless=new",
