@@ -1,6 +1,7 @@
 """
 C{python member.py SETTINGS}: a relay that is a member of a WebRTC room, for tests that have it run elsewhere,
-for instance in another network namespace. C{SETTINGS} is JSON: C{room}, C{peers}, and what C{Rtc} takes.
+for instance in another network namespace. C{SETTINGS} is JSON: C{room}, C{peers}, C{paints} (whether it sends
+a picture), and what C{Rtc} takes.
 
 It writes lines of JSON: C{{"event": name, …}} for each event of the room, C{{"heard": [key, value]}} for each
 key of the node L{SOUL} that it hears of. It reads lines C{{"tell": [key, value]}}, and writes these there.
@@ -18,9 +19,10 @@ from twisted.internet import reactor, stdio
 from twisted.logger import globalLogPublisher, textFileLogObserver
 from twisted.protocols.basic import LineOnlyReceiver
 
-from gunnet.rtc.events import Joined
+from gunnet.rtc.events import Joined, TrackAdded, TrackEnded
 from gunnet.rtc.ice import ice_server
 from gunnet.rtc.local import LocalLink
+from gunnet.rtc.media import test_pattern
 from gunnet.rtc.wanted import Rtc
 from gunnet.service import RelayService
 from gunnet.settings import Settings
@@ -74,8 +76,9 @@ def say(**fields: Any) -> None:
 
 
 def texts(event: object) -> dict[str, str]:
-    """What an event says, as far as it is text."""
-    return {name: value for name, value in vars(event).items() if isinstance(value, str)}
+    """What an event says, as far as it is text; of a track, its kind."""
+    said = {name: value for name, value in vars(event).items() if isinstance(value, str)}
+    return {**said, "kind": event.track.kind} if isinstance(event, TrackAdded | TrackEnded) else said
 
 
 def main() -> None:
@@ -83,12 +86,15 @@ def main() -> None:
     wanted = json.loads(sys.argv[1])
     globalLogPublisher.addObserver(textFileLogObserver(sys.stderr))
     servers = tuple(ice_server(url) for url in wanted.pop("ice_servers", ()))
+    paints = wanted.pop("paints", False)
     peers, turn = tuple(wanted.pop("peers")), tuple(wanted.pop("turn_servers", ()))
     rtc = Rtc(ice_servers=servers, turn_servers=turn, **wanted)
     settings = Settings(listen=("tcp:0:interface=127.0.0.1",), peers=peers, data=None, rtc=rtc)
     random = SystemRandom()
     relay = RelayService(settings, reactor, random)
     relay.startService()
+    if paints and relay.room is not None:
+        relay.room.send(test_pattern)
     stdio.StandardIO(Orders(relay, random))
     reactor.run()
 

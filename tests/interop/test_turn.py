@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import os
 import sys
 import time
@@ -16,66 +15,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from tests.interop import node
 from tests.interop.children import Child, until
-from tests.interop.clients import Listening
+from tests.interop.members import Member, environment
 from tests.interop.namespaces import Namespaces, turnserver
 
 SECRET = "north"
 TURN = f"turn:{Namespaces.shared}:3478?transport=udp"
 RELAY = f"ws://{Namespaces.shared}:8765/gun"
 READY_SECONDS_MAX = 30.0
-MEET_SECONDS_MAX = 40.0
-
-
-class Member:
-    """
-    C{member.py} in one namespace.
-
-    @ivar said: the lines it has written, as JSON.
-    """
-
-    def __init__(self, test: TurnTests, place: str, **rtc: Any) -> None:
-        self.said = Listening(lambda: f"{self.said.events[-8:]} {self.child.report()}")
-        self.child = Child(f"member {place}", lambda line: self.said.add(json.loads(line)))
-        wanted = json.dumps({"room": "lobby", "peers": [RELAY], **rtc})
-        script = [sys.executable, str(node.HERE / "member.py"), wanted]
-        self.child.start(test, test.spaces.within(place, script), environment())
-
-    async def heard(self, event: str, seconds: float = MEET_SECONDS_MAX) -> dict[str, Any]:
-        """
-        @return: the first event of that name, when it has come.
-        """
-
-        def found() -> list[dict[str, Any]]:
-            return [said for said in self.said.events if said.get("event") == event]
-
-        await self.said.until(lambda: bool(found()), seconds)
-        return found()[0]
-
-    async def hears(self, key: str, value: str) -> None:
-        """Wait until it knows of a write."""
-        await self.said.until(lambda: {"heard": [key, value]} in self.said.events)
-
-    def tell(self, key: str, value: str) -> None:
-        """Have it write a key."""
-        self.child.write(json.dumps({"tell": [key, value]}).encode())
-
-    async def logs(self, text: str) -> None:
-        """Wait for a line in its log."""
-
-        async def found() -> bool:
-            return any(text in line for line in self.child.output)
-
-        await until(10, lambda: f"{text!r} is logged. {self.child.report()}", found)
-
-
-def environment() -> dict[str, str]:
-    """
-    @return: one in which the package of this checkout is found.
-    """
-    path = os.pathsep.join(filter(None, [str(node.CHECKOUT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def credentials(expires: float, secret: str = SECRET) -> str:
@@ -138,11 +85,17 @@ class TurnTests(TestCase):
 
         await until(READY_SECONDS_MAX, lambda: f"{text!r}. {child.report()}", said)
 
+    def member(self, place: str, **rtc: Any) -> Member:
+        """
+        @return: one in the namespace C{place}.
+        """
+        return Member(self, RELAY, lambda command: self.spaces.within(place, command), **rtc)
+
     async def members(self, *kinds: dict[str, Any]) -> list[Member]:
         """
         @return: one member in C{a}, and one in C{b}.
         """
-        members = [Member(self, place, **rtc) for place, rtc in zip("ab", kinds, strict=True)]
+        members = [self.member(place, **rtc) for place, rtc in zip("ab", kinds, strict=True)]
         await gatherResults(
             [Deferred.fromCoroutine(member.heard("Ready", READY_SECONDS_MAX)) for member in members]
         )
@@ -188,7 +141,7 @@ class TurnTests(TestCase):
         await one.logs(f"{TURN} is of no use")
         self.assertNotIn("Joined", [said.get("event") for said in one.said.events])
         await other.child.end("KILL", 10)
-        good = Member(self, "b", **self.by_secret())
+        good = self.member("b", **self.by_secret())
         await gatherResults([Deferred.fromCoroutine(each.heard("Joined")) for each in (one, good)])
         await relay.end("KILL", 10)
         one.tell("still", "here")
