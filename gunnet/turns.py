@@ -142,6 +142,17 @@ class MeshService(Service):
         self._soon()
         return met
 
+    def meet_member(self, link: Link) -> Peer | None:
+        """
+        A channel to another member of a WebRTC room is open: it is asked for all that our peers want.
+
+        @return: as L{meet}.
+        """
+        met = self.meet(link)
+        if met is not None:
+            self.relay.interest.add_member(met)
+        return met
+
     def meet_group(self) -> None:
         """Somebody has come to the local network: he is asked what there is."""
         self.relay.group.meet()

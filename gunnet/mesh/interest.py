@@ -81,6 +81,7 @@ class Interest:
         self._limits = limits
         self._counters = counters
         self._resyncs: dict[Peer, Resync] = {}
+        self._members: dict[Peer, None] = {}
         self._unanswered: dict[Peer, Unanswered] = {}
         self._unanswered_count = 0
         self._idle: OrderedDict[Query, float | None] = OrderedDict()
@@ -96,7 +97,8 @@ class Interest:
 
     def sources(self) -> list[Peer]:
         """Those to be asked. Of two links to one relay only one is."""
-        return [peer for peer in self._peers.sources() if peer.twin is None or not peer.twin.up]
+        relays = [peer for peer in self._peers.sources() if peer.twin is None or not peer.twin.up]
+        return [*relays, *(peer for peer in self._members if peer.up)]
 
     def must_ask(self, peer: Peer, query: Query) -> bool:
         """
@@ -168,6 +170,14 @@ class Interest:
         """The link to a source is up, or a peer has become one: ask it for all that our peers want."""
         if len(self._subscriptions):
             self._resyncs[peer] = Resync()
+
+    def add_member(self, peer: Peer) -> None:
+        """
+        C{peer} is a member of a room that we are in too: no relay, but asked as these are, for what it says
+        it may say to nobody else. Both sides do so (gun.js C{lib/webrtc.js}).
+        """
+        self._members[peer] = None
+        self.resync(peer)
 
     def waiting(self) -> list[Peer]:
         """The sources which L{continue_with} has something to ask of."""
@@ -346,6 +356,7 @@ class Interest:
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
         self.wanted.forget(peer)
+        self._members.pop(peer, None)
         self._resyncs.pop(peer, None)
         unanswered = self._unanswered.pop(peer, None)
         if unanswered is not None:

@@ -60,7 +60,7 @@ class Relay:
     @ivar pid: the process id that peers are told.
     @ivar counters: see L{gunnet.counters}.
     @ivar checks: has puts judged before they go any further.
-    @ivar group: the local network.
+    @ivar group: the local network; C{interest}: asks others for what peers want.
     @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
     """
 
@@ -97,14 +97,14 @@ class Relay:
         self._unacked = Unacked(self._graph, self._peers, self._dup, limits, counters)
         self._updates = Updates(self._peers, self._subscriptions, self._unacked, self._dup, limits, counters)
         self._unacked.will_tell = self._updates.will_tell
-        self._interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
-        self._subscriptions.on_unwanted = self._interest.unwanted
+        self.interest = Interest(self._graph, self._peers, self._subscriptions, self._dup, limits, counters)
+        self._subscriptions.on_unwanted = self.interest.unwanted
         self._ask_back = AskBack(
-            *(self._graph, self._peers, self._subscriptions, self._interest, self._dup, limits, counters)
+            *(self._graph, self._peers, self._subscriptions, self.interest, self._dup, limits, counters)
         )
         self._relay_links = RelayLinks(
             self.pid,
-            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self._interest),
+            *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self.interest),
             *(random, limits, counters),
             syncs=sync,
             gossip=gossip,
@@ -130,12 +130,12 @@ class Relay:
         self._puts.on_taken = self.checks.quotas.taken if self.checks.quotas.limited else None
         self._puts.judge_again = self.checks.judge_again
         self._commits = Commits(graph, self._puts, self._pace)
-        questions = Questions(peers, self._subscriptions, self._interest, limits, counters)
+        questions = Questions(peers, self._subscriptions, self.interest, limits, counters)
         self._gets = Gets(
-            graph, peers, self._subscriptions, self._interest, questions, limits, counters, axe=axe
+            graph, peers, self._subscriptions, self.interest, questions, limits, counters, axe=axe
         )
         self._forward = Forward(
-            peers, self._puts, self._gets, self._interest, questions, dup, limits, counters
+            peers, self._puts, self._gets, self.interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
             *(self._puts, self.checks, self._pace, self._forward, flood, self.plain, self._ask_back),

@@ -303,7 +303,7 @@ class Room(Service):
             message_bytes,
         )
         self._links[key] = link
-        link.peer = self._mesh.meet(link)
+        link.peer = self._mesh.meet_member(link)
         self._act()
         if link.peer is None:
             self._drop(key, "too many peers")

@@ -19,7 +19,7 @@ from twisted.internet import reactor, stdio
 from twisted.logger import globalLogPublisher, textFileLogObserver
 from twisted.protocols.basic import LineOnlyReceiver
 
-from gunnet.rtc.events import Joined, TrackAdded, TrackEnded
+from gunnet.rtc.events import TrackAdded, TrackEnded
 from gunnet.rtc.ice import ice_server
 from gunnet.rtc.local import LocalLink
 from gunnet.rtc.media import test_pattern
@@ -47,11 +47,10 @@ class Orders(LineOnlyReceiver):
         self._relay.room.listen(self._happened)
         self._link = LocalLink("test", self._relay.mesh, reactor, self._hear, sys.exit)
         self._link.join()
+        self._say(get={"#": SOUL})  # before anybody is met, who is to be asked all the same
         say(event="Ready")
 
     def _happened(self, event: object) -> None:
-        if isinstance(event, Joined):
-            self._say(get={"#": SOUL})
         say(event=type(event).__name__, **texts(event))
 
     def _say(self, **fields: Any) -> None:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.graph.lex import Query, Span
 from gunnet.limits import Limits
-from gunnet.testing import Client, Conversation, Message, messages, put
+from gunnet.testing import Client, Conversation, MemoryLink, Message, messages, put
 from gunnet.transport.memory import LinkEnd
 from tests.mesh.test_questions import be_gunnet, get, questions
 from tests.mesh.test_relays import dial, relays
@@ -191,7 +191,7 @@ class ResyncTests(RelayTests):
         self.a.say(get("g3", "t"))
         self.up.take()
         self.up.say({"#": "b", "dam": "relay", "sync": 1, "bridge": True})
-        self.talk.relay._interest.resync(self.up.peer)  # type: ignore[arg-type]
+        self.talk.relay.interest.resync(self.up.peer)  # type: ignore[arg-type]
         self.talk.settle()
         self.assertEqual([], asked(self.up))
         bridge = self.talk.connect("bridge", pid="pidBridge")
@@ -200,6 +200,27 @@ class ResyncTests(RelayTests):
         bridge.take()
         be_gunnet(bridge, bridge=True)
         self.assertEqual({"s", "t"}, {what["#"] for what, _ in asked(bridge)})
+
+    def test_member(self) -> None:
+        """A member of a room that we are in is asked for everything too, and later for what is new."""
+        self.a.say(put("p", "s", {"x": 1}, self.talk.now))
+        self.a.say(get("g", "s"))
+        digest = self.a.answers("g")[0]["##"]
+        link, mesh = MemoryLink("member"), self.talk.mesh
+        peer = mesh.meet_member(link)
+        assert peer is not None
+        mesh.hear(peer, b'{"#":"greeting","@":"?","dam":"?","pid":"pidMember"}')
+        mesh.hear(peer, b'{"#":"hi","dam":"hi"}')
+        other = self.talk.connect("other", pid="pidOther", hi=True)
+        self.talk.advance(501)
+        self.a.say(put("q", "t", {"x": 1}, self.talk.now))
+        self.a.say(get("h", "t"))
+        heard = [message for frame in link.frames for message in messages(frame) if "get" in message]
+        known = [("s", digest), ("t", self.a.answers("h")[0]["##"])]
+        self.assertEqual(known, [(each["get"]["#"], each.get("##")) for each in heard])
+        self.assertEqual([], asked(other))
+        mesh.lose(peer, "it left")
+        self.assertNotIn(peer, self.talk.relay.interest.sources())
 
     def test_bridge(self) -> None:
         """A peer that becomes a bridge is asked for everything, and from then on for what is new."""
@@ -432,7 +453,7 @@ class MustAskTests(SynchronousTestCase):
         ]
         talk = Conversation()
         up = be_gunnet_up(talk)
-        interest = talk.relay._interest
+        interest = talk.relay.interest
         assert up.peer is not None
         for first in queries:
             interest.said(up.peer, first, 0.0, minded=False)

@@ -62,7 +62,7 @@ class WantedTests(SynchronousTestCase):
     def tables(self) -> tuple[int, int]:
         """How many subscriptions there are, and what else waits."""
         relay = self.talk.relay
-        return len(relay._subscriptions), len(relay._interest)
+        return len(relay._subscriptions), len(relay.interest)
 
     def leave(self) -> None:
         """Have the client leave, and the time after which its interest ends pass."""
