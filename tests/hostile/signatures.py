@@ -98,7 +98,7 @@ def types() -> list[Kind]:
         "huge text": "A" * 200_000,
         "huge list": [0] * 20_000,
         "words": "hello world",
-        "number as text": "5",
+        "number as text": "-5",
     }.items():
         make.add(name, with_signature(signature))
     return make.kinds
