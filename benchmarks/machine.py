@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import gunnet
+from gunnet.compiled import how
 from tests.interop import node
 
 
@@ -26,7 +27,7 @@ def machine() -> str:
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {cpu} with {os.cpu_count()} processors, "
         f"Linux {platform.release().partition('-')[0]}, "
         f"Python {platform.python_version()}, Node {node_version.strip().lstrip('v')}, "
-        f"gun {node.GUN_VERSIONS[0]}, gunnet {gunnet.__version__} ({commit()})"
+        f"gun {node.GUN_VERSIONS[0]}, gunnet {gunnet.__version__} ({commit()}), {how()}"
     )
 
 
