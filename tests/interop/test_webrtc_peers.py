@@ -32,7 +32,7 @@ try:
 except ImportError:
     raise SkipTest("needs aiortc: pip install 'gunnet[webrtc]'") from None
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0  # pictures are coded in Python processes that share what processors there are
 THREAD = "gunnet-rtc"
 
 
