@@ -28,6 +28,7 @@ from aiortc.sdp import candidate_from_sdp
 from gunnet.rtc.effects import Fields
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.offers import MESSAGE_BYTES, MESSAGE_SIZE, Offers, ours
+from gunnet.rtc.told import Told
 
 LABEL = "dc"
 MAX_RETRANSMITS = 2
@@ -39,29 +40,8 @@ BUFFER_LOW_BYTES = 65_536
 _MEDIA = re.compile(r"^m=(?:audio|video) ", re.MULTILINE)
 
 
-class Listener(Protocol):
-    """What a connection tells."""
-
-    def described(self, key: int, sdp: str) -> None:
-        """It has its offer, or its answer, with all candidates."""
-
-    def opened(self, key: int, message_bytes: int) -> None:
-        """Its channel is open, and takes messages of so many bytes."""
-
-    def heard(self, key: int, data: bytes) -> None:
-        """A message came: UTF-8."""
-
-    def sent(self, key: int, total: int) -> None:
-        """Of all that was to be sent, so many bytes have gone, but for a few."""
-
-    def ended(self, key: int, why: str) -> None:
-        """It is gone, or came to nothing. Once."""
-
-    def complain(self, key: int, why: str) -> None:
-        """Something that the other side said was of no use."""
-
-    def tracks_refused(self, key: int) -> None:
-        """The other side offered more tracks than it may send."""
+class Listener(Told, Protocol):
+    """What a connection tells, in the thread of the loop."""
 
     def tracked(self, key: int, track: MediaStreamTrack) -> None:
         """The other side sends a track."""

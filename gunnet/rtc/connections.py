@@ -18,6 +18,7 @@ from gunnet.rtc.effects import Fields
 from gunnet.rtc.events import Track
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.loop import LoopThread
+from gunnet.rtc.told import Told
 
 if TYPE_CHECKING:
     from gunnet.rtc.connection import Connection
@@ -26,29 +27,8 @@ CLOSE_SECONDS = 2.0
 """How long connections may take to close at the end."""
 
 
-class Heard(Protocol):
-    """What the connections tell, in the reactor's thread. See L{gunnet.rtc.connection.Listener}."""
-
-    def described(self, key: int, sdp: str) -> None:
-        """It has its offer, or its answer."""
-
-    def opened(self, key: int, message_bytes: int) -> None:
-        """Its channel is open, and takes messages of so many bytes."""
-
-    def heard(self, key: int, data: bytes) -> None:
-        """A message came."""
-
-    def sent(self, key: int, total: int) -> None:
-        """So many bytes have gone by now, but for a few."""
-
-    def ended(self, key: int, why: str) -> None:
-        """It is gone."""
-
-    def complain(self, key: int, why: str) -> None:
-        """Something of the other side was of no use."""
-
-    def tracks_refused(self, key: int) -> None:
-        """The other side offered more tracks than it may send."""
+class Heard(Told, Protocol):
+    """What the connections tell, in the reactor's thread."""
 
     def track_added(self, key: int, track: Track) -> None:
         """The other side sends a track."""

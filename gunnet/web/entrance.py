@@ -50,6 +50,23 @@ class Tries:
             self._addresses.failed(address)
 
 
+def kept_out(request: RelayRequest, door: Door, tries: Tries, now: float) -> bytes | None:
+    """
+    Ask the door whether a request may come in, unless its address has tried too often.
+
+    @param now: in seconds.
+    @return: the answer to one that may not; L{None} for one that may.
+    """
+    refusal = tries.refuse(request)
+    if refusal is not None:
+        return refuse(request, refusal)
+    refusal = door.refuse(visit_of(request), now)
+    if refusal is not None:
+        tries.failed(request)
+        return refuse(request, refusal)
+    return None
+
+
 def visit_of(request: RelayRequest) -> Visit:
     """What a request says of who makes it."""
     tokens = [_text(value) for value in request.args.get(b"token", [])[:1]]

@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from gunnet.access.door import Door
 from gunnet.counters import Counters
 from gunnet.rtc.ice import IceServers
-from gunnet.web.entrance import Tries, answer, refuse, visit_of
+from gunnet.web.entrance import Tries, answer, kept_out
 
 if TYPE_CHECKING:
     from gunnet.web.resource import RelayRequest
@@ -42,13 +42,9 @@ class Ice(Resource):
 
     def render_GET(self, request: RelayRequest) -> bytes:
         """Tell, or say why not."""
-        refusal = self._tries.refuse(request)
-        if refusal is not None:
-            return refuse(request, refusal)
-        refusal = self._door.refuse(visit_of(request), self._seconds())
-        if refusal is not None:
-            self._tries.failed(request)
-            return refuse(request, refusal)
+        refused = kept_out(request, self._door, self._tries, self._seconds())
+        if refused is not None:
+            return refused
         self._counters.count("ice_servers_told")
         found = [server.fields() for server in self._servers.now(self._seconds())]
         return answer(request, {"iceServers": found, "seconds": self._servers.seconds})

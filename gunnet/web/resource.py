@@ -32,7 +32,7 @@ from gunnet.access.users import UserTokens
 from gunnet.rtc.ice import IceServers
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
-from gunnet.web.entrance import Challenge, Tokens, Tries, refuse, visit_of
+from gunnet.web.entrance import Challenge, Tokens, Tries, kept_out
 from gunnet.web.ice import Ice
 
 if TYPE_CHECKING:
@@ -279,13 +279,9 @@ class Upgrade(WebSocketResource):
             request.setHeader(b"content-type", _TEXT)
             request.setHeader(b"sec-websocket-version", b"13")
             return problem
-        refusal = self._tries.refuse(request)
-        if refusal is not None:
-            return refuse(request, refusal)
-        refusal = self._door.refuse(visit_of(request), self._seconds())
-        if refusal is not None:
-            self._tries.failed(request)
-            return refuse(request, refusal)
+        refused = kept_out(request, self._door, self._tries, self._seconds())
+        if refused is not None:
+            return refused
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
             # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.
             request.requestHeaders.removeHeader(unneeded)
