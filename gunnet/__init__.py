@@ -48,7 +48,8 @@ The shell carries it out, on Twisted:
   - L{gunnet.rtc}: being a member of a WebRTC room, with C{aiortc}; STUN and TURN servers.
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
-  - L{gunnet.settings} (from L{gunnet.sources}), L{gunnet.service}: what a relay is told, and its parts.
+  - L{gunnet.settings} (from L{gunnet.sources} by L{gunnet.option_group}), L{gunnet.service}: what a relay is
+    told, and its parts; L{gunnet.listener}: where it listens.
   - C{gunnet.tap}, C{gunnet.cli} (and L{gunnet.usage}): the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
   - L{gunnet.compiled}: whether this is pure Python.

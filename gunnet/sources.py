@@ -10,13 +10,16 @@ from typing import Any
 
 from gunnet import settings
 from gunnet.access import options as access
+from gunnet.option_group import OptionGroup, environment_name
 from gunnet.rtc import options as rtc
 
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
 
-_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast-on", "no-sync": "sync"}
+GROUPS: tuple[OptionGroup, ...] = (access.GROUP, rtc.GROUP)
+"""The options of the parts that have their own."""
 
+_FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast-on", "no-sync": "sync"}
 
 _TYPES: dict[str, Callable[[str], Any]] = {
     "port": settings.port,
@@ -33,40 +36,42 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "gun-js": access.text,
     "tls-key": access.text,
     "tls-cert": access.text,
-    **{name: read for name, (_, read) in {**access.FIELDS, **access.LIMITS}.items()},
-    **{name: read for name, (_, read) in {**rtc.FIELDS, **rtc.LIMITS}.items()},
+    **{name: read for group in GROUPS for name, (_, read) in {**group.fields, **group.limits}.items()},
 }
 _LISTS: dict[str, Callable[[str], Any]] = {
     "listen": str,
     "peer": str,
     "gossip-allow": str,
     "multicast-interface": str,
-    **{name: read for name, (_, read) in access.LISTS.items()},
-    **access.LISTS_OF_LIMITS,
-    **{name: read for name, (_, read) in rtc.LISTS.items()},
+    **{name: read for group in GROUPS for name, (_, read) in group.lists.items()},
+    **{name: read for group in GROUPS for name, read in group.lists_of_limits.items()},
 }
 _ENVIRONMENT = {
     "PORT": "port",
     "PEERS_FROM": "peers-from",
     "HTTPS_KEY": "tls-key",
     "HTTPS_CERT": "tls-cert",
-    **{access.environment_name(name): name for name in (*access.FIELDS, *access.LIMITS)},
-    **{access.environment_name(name): name for name in (*rtc.FIELDS, *rtc.LIMITS)},
+    **{environment_name(name): name for group in GROUPS for name in (*group.fields, *group.limits)},
 }
 _ENVIRONMENT_LISTS = {
     "PEERS": "peer",
-    **{access.environment_name(name): name for name in (*access.LISTS, *access.LISTS_OF_LIMITS)},
-    **{access.environment_name(name): name for name in rtc.LISTS},
+    **{environment_name(name): name for group in GROUPS for name in (*group.lists, *group.lists_of_limits)},
 }
+_GROUP_FLAGS = {name for group in GROUPS for name in group.flags}
 _ENVIRONMENT_FLAGS = {"MULTICAST": "multicast-on", "AXE": "axe", "RAD": "store"}
-_ENVIRONMENT_FLAGS |= {access.environment_name(name): name for name in access.FLAGS}
+_ENVIRONMENT_FLAGS |= {environment_name(name): name for name in _GROUP_FLAGS}
+
+
+def lists() -> tuple[str, ...]:
+    """The options that may be repeated."""
+    return tuple(_LISTS)
 
 
 def from_options(options: Mapping[str, Any]) -> Values:
     """The command line. @raise SettingsError: a mistake, with its option."""
     said = {name: _typed(name, options[name], f"--{name}") for name in _TYPES if options[name] is not None}
     said |= {name: _all_typed(name, options[name], f"--{name}") for name in _LISTS if options[name]}
-    said |= {name: True for name in access.FLAGS if options[name]}
+    said |= {name: True for name in _GROUP_FLAGS if options[name]}
     if "multicast" in said:
         said["multicast-on"] = True
     return said | {name: False for flag, name in _FLAGS.items() if options[flag]}
@@ -108,7 +113,7 @@ def from_file(path: str) -> Values:
             if isinstance(value, bool):
                 continue
         flag = _FLAGS.get(name, name)
-        if flag in _FLAGS.values() or flag in access.FLAGS:
+        if flag in _FLAGS.values() or flag in _GROUP_FLAGS:
             if not isinstance(value, bool):
                 raise settings.SettingsError(f"{place}: {value!r} is neither true nor false")
             said[flag] = value if name == flag else not value

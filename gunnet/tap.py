@@ -19,12 +19,13 @@ from twisted.internet.endpoints import quoteStringArgument
 from twisted.python.usage import UsageError
 
 from gunnet import __version__, settings
-from gunnet.access.options import LISTS, LISTS_OF_LIMITS, AccessOptions, access_of, limits_of
+from gunnet.access.options import AccessOptions, access_of, limits_of
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
 from gunnet.rtc import options as rtc
-from gunnet.sources import Values, from_environment, from_file, from_options
+from gunnet.rtc.wanted import Rtc
+from gunnet.sources import Values, from_environment, from_file, from_options, lists
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
 
@@ -74,8 +75,7 @@ class Options(AccessOptions, rtc.RtcOptions):
 
     def __init__(self) -> None:
         super().__init__()
-        lists = ("listen", "peer", "gossip-allow", "multicast-interface")
-        for name in (*lists, *LISTS, *LISTS_OF_LIMITS, *rtc.LISTS):
+        for name in lists():
             self[name] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -152,7 +152,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         fields["data"] = None
     fields["access"] = access_of(said)
     fields["multicast"] = _multicast(said, fields["access"])
-    fields["rtc"] = rtc.rtc_of(said)
+    fields["rtc"] = Rtc(**rtc.GROUP.chosen(said))
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
@@ -167,7 +167,7 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
 
 
 def _limits(said: Values) -> Limits:
-    bounds: Values = limits_of(said) | rtc.limits_of(said)
+    bounds: Values = limits_of(said) | rtc.GROUP.chosen_limits(said)
     if "max-message" in said:
         bounds["message_bytes"] = said["max-message"]
         bounds["frame_bytes"] = max(Limits().frame_bytes, said["max-message"])

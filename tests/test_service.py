@@ -20,10 +20,11 @@ from gunnet import __version__
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
+from gunnet.listener import BACKLOG, Listener
 from gunnet.rtc import room
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.wanted import Rtc
-from gunnet.service import BACKLOG, DRAIN_SECONDS, GOODBYE_SECONDS, Listener, RelayService
+from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
@@ -94,7 +95,9 @@ class ServiceCase(SynchronousTestCase):
 
     def logged(self) -> list[str]:
         return [
-            formatEvent(event) for event in self.lines if event["log_namespace"].startswith("gunnet.service.")
+            formatEvent(event)
+            for event in self.lines
+            if event["log_namespace"].startswith(("gunnet.service.", "gunnet.listener."))
         ]
 
     def turns(self, seconds: float = 0.1) -> None:

@@ -5,13 +5,14 @@ The options that say who may use a relay.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.python.usage import Options
 
 from gunnet.access.wanted import Access
 from gunnet.amounts import number, size
+from gunnet.option_group import OptionGroup
 from gunnet.settings_error import SettingsError
 
 _PORTS = {"http": 80, "https": 443}
@@ -85,22 +86,6 @@ def origin(value: str) -> str:
     return bare.removesuffix(f":{_PORTS[scheme]}") if scheme in _PORTS else bare
 
 
-FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "allow-pub": ("allow_pub", text),
-    "token-file": ("token_file", text),
-    "jwt-key": ("jwt_key", text),
-    "jwt-algorithm": ("jwt_algorithm", text),
-    "jwt-audience": ("jwt_audience", text),
-    "jwt-issuer": ("jwt_issuer", text),
-    "allow-user": ("allow_user", text),
-    "rule": ("rule", text),
-    "rule-program": ("rule_program", text),
-    "rule-deadline": ("rule_deadline", seconds),
-    "rule-fail": ("rule_fail", text),
-}
-"""Option to the field of L{Access} that it sets, and how its text is read."""
-
-
 def prefix_bytes(value: str) -> tuple[str, int]:
     """
     Read a quota.
@@ -113,33 +98,37 @@ def prefix_bytes(value: str) -> tuple[str, int]:
     return prefix, size(amount)
 
 
-LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "address-links": ("address_links", number),
-    "address-messages": ("address_messages", number),
-    "address-bytes": ("address_bytes", size),
-    "writer-puts": ("writer_puts", number),
-    "writer-bytes": ("writer_bytes", size),
-    "quota-user": ("user_bytes", size),
-}
-"""Option to the field of L{gunnet.limits.Limits} that it sets, as L{FIELDS}."""
-
-FLAGS = {"require-signed": "require_signed"}
-LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "allow-origin": ("allow_origin", origin),
-    "allow-host": ("allow_host", str.lower),
-}
-LISTS_OF_LIMITS = {"quota": prefix_bytes}
-"""Options that may be repeated, as L{FIELDS}."""
-
-
-def environment_name(option: str) -> str:
-    """The environment variable that says the same as C{option}."""
-    return "GUNNET_" + option.upper().replace("-", "_")
+GROUP = OptionGroup(
+    fields={
+        "allow-pub": ("allow_pub", text),
+        "token-file": ("token_file", text),
+        "jwt-key": ("jwt_key", text),
+        "jwt-algorithm": ("jwt_algorithm", text),
+        "jwt-audience": ("jwt_audience", text),
+        "jwt-issuer": ("jwt_issuer", text),
+        "allow-user": ("allow_user", text),
+        "rule": ("rule", text),
+        "rule-program": ("rule_program", text),
+        "rule-deadline": ("rule_deadline", seconds),
+        "rule-fail": ("rule_fail", text),
+    },
+    lists={"allow-origin": ("allow_origin", origin), "allow-host": ("allow_host", str.lower)},
+    flags={"require-signed": "require_signed"},
+    limits={
+        "address-links": ("address_links", number),
+        "address-messages": ("address_messages", number),
+        "address-bytes": ("address_bytes", size),
+        "writer-puts": ("writer_puts", number),
+        "writer-bytes": ("writer_bytes", size),
+        "quota-user": ("user_bytes", size),
+    },
+    lists_of_limits={"quota": prefix_bytes},
+)
 
 
 def limits_of(said: Mapping[str, Any]) -> dict[str, Any]:
     """The limits that were said, by their names there."""
-    limits = {field: said[name] for name, (field, _) in LIMITS.items() if name in said}
+    limits = GROUP.chosen_limits(said)
     if "quota" in said:
         limits["prefix_bytes"] = tuple(dict(said["quota"]).items())
     return limits
@@ -152,5 +141,4 @@ def access_of(said: Mapping[str, Any]) -> Access:
     @param said: option name to value, of the right type.
     @raise gunnet.settings.SettingsError: one clear line on what is wrong.
     """
-    fields = {field: said[name] for name, (field, _) in {**FIELDS, **LISTS}.items() if name in said}
-    return Access(**fields, **{field: said[name] for name, field in FLAGS.items() if name in said})
+    return Access(**GROUP.chosen(said))

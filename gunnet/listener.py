@@ -1,0 +1,144 @@
+"""
+Where a relay listens: a Twisted endpoint each, with TLS on it or not.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from gunnet.settings import Settings, SettingsError
+
+BACKLOG = 1024
+"""So many connections may wait for the reactor to accept them; of more, some have to dial again."""
+
+
+class Listener(Service):
+    """
+    One address that the relay listens on.
+
+    @ivar port: what listens, when it does.
+    @ivar secure: whether it speaks TLS.
+    """
+
+    log = Logger()
+
+    def __init__(self, description: str, settings: Settings, site: IProtocolFactory, reactor: Any) -> None:
+        """
+        @param description: a Twisted endpoint string.
+        """
+        self.setName(f"listen:{description}")
+        self.port: IListeningPort | None = None
+        self.secure = False
+        self._description = description
+        self._settings = settings
+        self._site = site
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        """
+        Listen.
+
+        @raise CannotListenError: for instance because the port is taken.
+        @raise SettingsError: the endpoint string, a key or a certificate is of no use.
+        """
+        super().startService()
+        try:
+            endpoint = serverFromString(self._reactor, _with_backlog(self._description))
+        except (ValueError, TypeError, OSError) as e:
+            raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
+        factory = self._site
+        self.secure = self._description.startswith("ssl:")
+        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self.secure:
+            factory = tls_factory(self._settings.tls_key, self._settings.tls_cert, factory)
+            self.secure = True
+        failures: list[Failure] = []
+        self._listening = endpoint.listen(factory)
+        self._listening.addCallbacks(self._begun, failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    @property
+    def open_port(self) -> int | None:
+        """The TCP port, if others than this machine can reach it."""
+        address: Any = self.port.getHost() if self.port is not None else None
+        if not isinstance(address, (IPv4Address, IPv6Address)) or ip_address(address.host).is_loopback:
+            return None
+        return int(address.port)
+
+    def _begun(self, port: IListeningPort) -> None:
+        self.port = port
+
+    def introduce(self) -> None:
+        """Log the address."""
+        address = self.port.getHost() if self.port is not None else None
+        self.log.info(
+            "listening on {scheme}://{address}{path}",
+            scheme="https" if self.secure else "http",
+            address=_address(address) or self._description,
+            path=self._settings.path,
+        )
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen no more. Links that are open stay so."""
+        super().stopService()
+        port, self.port = self.port, None
+        return succeed(None) if port is None else maybeDeferred(port.stopListening)
+
+
+def _with_backlog(description: str) -> str:
+    """An endpoint string that lets more dial at once than Twisted's 50, unless it says how many itself."""
+    has_one = not description.startswith(("tcp:", "ssl:")) or ":backlog=" in description
+    return description if has_one else f"{description}:backlog={BACKLOG}"
+
+
+def tls_factory(key: str, cert: str, factory: IProtocolFactory) -> IProtocolFactory:
+    """
+    Put TLS under C{factory}.
+
+    @param key: PEM file of the private key.
+    @param cert: PEM file of the certificate, with those that lead from it to a root after it.
+    @raise SettingsError: they can't be read or don't fit.
+    """
+    from OpenSSL import SSL, crypto
+    from twisted.internet.ssl import Certificate, CertificateOptions, PrivateCertificate
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    try:
+        with open(key, "rb") as file:
+            key_pem = file.read()
+        with open(cert, "rb") as file:
+            found = re.findall(
+                rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read(), re.DOTALL
+            )
+        if not found:
+            raise SettingsError(f"TLS: {cert} holds no certificate (PEM)")
+        own = PrivateCertificate.loadPEM(found[0] + b"\n" + key_pem)
+        options = CertificateOptions(
+            privateKey=own.privateKey.original,
+            certificate=own.original,
+            extraCertChain=[Certificate.loadPEM(pem).original for pem in found[1:]],
+        )
+        options.getContext()
+    except OSError as e:
+        raise SettingsError(f"TLS: {e.strerror}: {e.filename}") from e
+    except (SSL.Error, crypto.Error) as e:
+        raise SettingsError(f"TLS: {key} and {cert} are no key and certificate that fit (PEM)") from e
+    return TLSMemoryBIOFactory(options, False, factory)
+
+
+def _address(address: Any) -> str | None:
+    """How URLs write it."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return None
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
