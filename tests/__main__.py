@@ -21,7 +21,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
-"""The suites that take long, and what trial is to be told for each."""
+"""The suites that are not of C{unit}, and what trial is to be told for each."""
 PACKAGES = {"chromium": "chromium", "coturn": "turnserver", "iproute2": "ip"}
 """Debian's packages that the interoperation tests use, and a program of each."""
 
@@ -64,7 +64,7 @@ def compiled(options: list[str]) -> int:
         environment = {**os.environ, "GUNNET_TEST_COMPILED": "1", "GUNNET_TEST_CACHE": cache}
         environment.pop("PYTHONPATH", None)
         return subprocess.call(
-            [sys.executable, "-m", "twisted.trial", *options, *COMPILED], cwd=copy, env=environment
+            [sys.executable, "-m", "twisted.trial", "-j2", *options, *COMPILED], cwd=copy, env=environment
         )
 
 
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
         "twisted.trial",
         "--temp-directory",
         f"_trial_temp_{suite}",
-        *APART.get(suite, ()),
+        *APART.get(suite, ["-j2"]),
         *options,
         *names,
     ]
