@@ -40,7 +40,7 @@ The shell carries it out, on Twisted:
     C{memory}; C{addresses}: how much one may do; C{multicast}: the local network, with C{lan} (its sockets)
     and C{neighbours} (who is there).
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
-    reads beside a relay.
+    reads beside a relay; C{mapped} keeps down what the system counts as memory.
   - L{gunnet.web}: what is seen over plain HTTP.
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),

@@ -139,6 +139,8 @@ class Limits:
     @ivar list_bytes: a list of relays (C{--peers-from}).
     @ivar listed_relays: relays that are dialled because the list has them.
     @ivar peers: links at one time; a further one is refused.
+    @ivar mapped_bytes: pages of the data file that were read and stay in memory, looked at every two seconds
+        (L{gunnet.store.mapped}).
     @ivar memory_bytes: the graph kept by the memory store (C{--no-store}).
     """
 
@@ -238,4 +240,5 @@ class Limits:
     list_bytes: int = MIB
     listed_relays: int = 100
     peers: int = 20_000
+    mapped_bytes: int = 32 * MIB
     memory_bytes: int = 256 * MIB

@@ -25,6 +25,7 @@ from gunnet.rtc.room import Room
 from gunnet.rtc.secret import ice_servers
 from gunnet.settings import Settings
 from gunnet.store.interface import Store
+from gunnet.store.mapped import MappedPages, mapped_pages
 from gunnet.store.memory import MemoryStore
 from gunnet.store.writer import StoreWriter
 from gunnet.transport.dialers import Dialers
@@ -82,6 +83,7 @@ class RelayService(MultiService):
             allowed=allowed,
             rules=self.gate.rules,
         )
+        self.pages = self._pages(relay)
         self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.gate.guard(self.mesh)
@@ -124,7 +126,13 @@ class RelayService(MultiService):
 
     @property
     def _watchers(self) -> list[Service]:
-        return [*self.gate.services, *self.watched]
+        return [*self.gate.services, *self.watched, *self.pages]
+
+    def _pages(self, relay: Relay) -> list[Service]:
+        folder = self.settings.data
+        if folder is None or not MappedPages.possible():
+            return []
+        return [mapped_pages(folder, relay.limits.mapped_bytes, relay.counters, self._reactor)]
 
     def _peers_from(self, allowed: AllowRule) -> list[Service]:
         settings, relay = self.settings, self.mesh.relay

@@ -173,6 +173,7 @@ UNCOUNTED: dict[str, tuple[str, str]] = {
         "nothing is lost, the others wait for their turn",
         MESH + "test_gossip.LinkTests.test_gossip_links",
     ),
+    "mapped_bytes": ("mapped_bytes_given_back", "tests.store.test_mapped.MindTests.test_mapped_bytes"),
     "memory_bytes": ("the store has its own figures", "tests.store.test_memory.BoundTests.test_never_over"),
 }
 """Limit to (why nothing is counted, the test that reaches it)."""
