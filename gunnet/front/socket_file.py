@@ -28,7 +28,6 @@ Who may connect, unless it is said: the relay's user and group. (Twisted's own d
 """
 
 _UNIX = re.compile(r"unix:(?:address=)?(?P<path>(?:[^:\\]|\\.)+)(?P<rest>.*)", re.DOTALL)
-_SYSTEMD_UNIX = re.compile(r"systemd:(?:.*:)?domain=UNIX(?::.*)?")
 
 
 class Place:
@@ -60,12 +59,13 @@ class Place:
         """We are about to listen no more."""
 
 
-class FileOfSystemd(Place):
-    """A socket that we take over, with a file; systemd listens on it after us."""
+class SystemdSocket(Place):
+    """A socket that we take over; systemd listens on it before us, and after us."""
 
     def opened(self, port: Any) -> None:
         """We listen there now."""
         _keep_file(port)
+        port._shouldShutdown = False  # it would be shut down for systemd too, and for who waits there
 
 
 class SocketFile(Place):
@@ -138,8 +138,8 @@ def place_of(endpoint: str) -> Place:
 
     @param endpoint: a Twisted server endpoint string.
     """
-    if _SYSTEMD_UNIX.fullmatch(endpoint):
-        return FileOfSystemd(endpoint)
+    if endpoint.startswith("systemd:"):
+        return SystemdSocket(endpoint)
     found = _UNIX.fullmatch(endpoint)
     if found is None:
         return Place(endpoint)

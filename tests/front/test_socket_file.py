@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet.front.socket_file import FileOfSystemd, Place, SocketFile, place_of
+from gunnet.front.socket_file import Place, SocketFile, SystemdSocket, place_of
 from gunnet.settings import SettingsError
 
 
@@ -37,10 +37,10 @@ class EndpointTests(SynchronousTestCase):
             self.assertEqual(expected, place.endpoint)
 
     def test_others(self) -> None:
-        """Sockets of systemd with a file are its own; all else has none."""
-        for endpoint in ("systemd:domain=UNIX:index=0", "systemd:name=gun:domain=UNIX"):
-            self.assertIsInstance(place_of(endpoint), FileOfSystemd)
-        for endpoint in ("tcp:8765", "systemd:domain=INET:name=UNIX", "unixoid:/x"):
+        """Sockets of systemd are its own; all else has no file."""
+        for endpoint in ("systemd:domain=UNIX:index=0", "systemd:name=gun:domain=INET"):
+            self.assertIsInstance(place_of(endpoint), SystemdSocket)
+        for endpoint in ("tcp:8765", "unixoid:/x"):
             self.assertIs(Place, type(place_of(endpoint)))
             self.assertEqual(endpoint, place_of(endpoint).endpoint)
             with place_of(endpoint).cleared():
@@ -148,7 +148,8 @@ class FileTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_systemd(self) -> None:
-        """Twisted is kept from deleting what systemd made."""
-        port = SimpleNamespace(_bindPath=self.path.encode())
+        """Twisted is kept from deleting what systemd made, and from shutting it down."""
+        port = SimpleNamespace(_bindPath=self.path.encode(), _shouldShutdown=True)
         place_of("systemd:domain=UNIX:index=0").opened(port)
         self.assertNotEqual(self.path.encode(), port._bindPath)
+        self.assertFalse(port._shouldShutdown)
