@@ -134,7 +134,7 @@ def https_port(listeners: Iterable[Listener]) -> int | None:
 
 def _with_backlog(description: str) -> str:
     """An endpoint string that lets more dial at once than Twisted's 50, unless it says how many itself."""
-    has_one = not description.startswith(("tcp:", "ssl:")) or ":backlog=" in description
+    has_one = not description.startswith(("tcp:", "ssl:", "unix:")) or ":backlog=" in description
     return description if has_one else f"{description}:backlog={BACKLOG}"
 
 

@@ -157,7 +157,8 @@ class RelayService(MultiService):
         """Plain HTTP, sent to the first of the listeners that has TLS on TCP."""
         if self.settings.front.redirect is None:
             return []
-        site = RelaySite(Redirect(self.clients, partial(https_port, self.listeners)), self._reactor)
+        port = partial(https_port, self.listeners)
+        site = RelaySite(Redirect(self.clients, port, self.settings.access.allow_host), self._reactor)
         return [PlainHttp(self.settings.front.redirect, site, self._reactor)]
 
     def _multicast(self) -> list[Service]:

@@ -7,7 +7,7 @@ Plain HTTP, sent to HTTPS::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.application.service import Service
@@ -40,19 +40,16 @@ class Redirect(Resource):
 
     isLeaf = True
 
-    def __init__(
-        self, clients: Clients, port: Callable[[], int | None], hosts: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, clients: Clients, port: Callable[[], int | None], hosts: Iterable[str] = ()) -> None:
         """
         @param clients: knows whether a request came by HTTPS to a proxy already.
         @param port: gives the port of HTTPS; L{None} if nothing listens there now.
-        @param hosts: the names to which requests may be made, in small letters and without a port; empty
-            for any.
+        @param hosts: the names of this relay, with a port or not; empty for whatever it is called.
         """
         super().__init__()
         self._clients = clients
         self._port = port
-        self._hosts = hosts
+        self._hosts = {found["host"].lower() for found in map(_HOST.fullmatch, hosts) if found is not None}
 
     def render(self, request: Request) -> bytes:
         """Say where it is to be made, with any method: a client that follows a 308 keeps it."""

@@ -4,6 +4,7 @@ Tests for L{gunnet.front.proxy_protocol}: connections that begin with a header o
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 
@@ -188,6 +189,29 @@ class RefusalTests(ProxyCase):
         self.assertEqual([], self.made)
         self.assertEqual([], self.clock.getDelayedCalls())
         self.assertEqual({}, self.factory.protocols)
+
+    def test_anything(self) -> None:
+        """Whatever comes, in whatever pieces, is refused, waited for or taken: never a fault of ours."""
+        dice = random.Random(1)
+        good = [
+            b"PROXY TCP4 192.0.2.7 10.0.0.1 51724 443\r\n",
+            b"PROXY UNKNOWN\r\n",
+            version_2(1, 0x11, tcp4("192.0.2.7", 1)),
+            version_2(1, 0x21, tcp6("2001:db8::7", 1)),
+        ]
+        for _ in range(5000):
+            data = bytearray(dice.choice(good))
+            for _ in range(dice.randrange(4)):
+                data[dice.randrange(len(data))] = dice.randrange(256)
+            transport = self.connected()
+            cut = dice.randrange(len(data))
+            transport.protocol.dataReceived(bytes(data[:cut]))
+            transport.protocol.dataReceived(bytes(data[cut:]))
+            transport.lose()
+        self.assertEqual([], self.flushLoggedErrors())
+        self.assertEqual([], self.clock.getDelayedCalls())
+        refused = self.counters["proxy_headers_refused"]
+        self.assertTrue(1000 < refused < 4000 and len(self.made) > 1000, (refused, len(self.made)))
 
     def test_proxy_header_bytes(self) -> None:
         """A header of version 2 may be so long and no longer, which is known before it has come."""

@@ -26,7 +26,7 @@ class RedirectTests(SynchronousTestCase):
     """The resource, in a site."""
 
     port: int | None = 443
-    hosts: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] = ()
 
     def ask(
         self, target: str, *headers: str, method: str = "GET", peer: Any = None, host: str = "relay.example"
@@ -102,8 +102,9 @@ class RedirectTests(SynchronousTestCase):
 
     def test_known_hosts(self) -> None:
         """Where the names are known, others lead nowhere."""
-        self.hosts = frozenset({"relay.example"})
-        self.assertEqual(308, self.ask("/", host="RELAY.example:80").code)
+        self.hosts = ("relay.example:8765", "[2001:db8::1]")
+        for host in ("RELAY.example:80", "relay.example", "[2001:DB8::1]:80"):
+            self.assertEqual(308, self.ask("/", host=host).code)
         answer = self.ask("/", host="evil.example")
         self.assertEqual((421, False), (answer.code, "location" in answer.headers))
 

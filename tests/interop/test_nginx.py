@@ -4,10 +4,21 @@ Relays behind nginx, which ends TLS, as C{docs/proxies.md} has it.
 
 from __future__ import annotations
 
+import socket as sockets
 import tempfile
 
 from tests.interop.proxies import ALICE, MADE_UP, ProxiedCase, configuration
 from tests.interop.relays import HOST, free_port
+
+
+def ipv6() -> bool:
+    """Whether this machine has the loopback address of IPv6."""
+    try:
+        with sockets.socket(sockets.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
 
 
 class NginxTests(ProxiedCase):
@@ -33,9 +44,26 @@ class NginxTests(ProxiedCase):
             relay = await self.behind("--listen", f"unix:{socket}", "--trust-proxy", "unix")
             port = free_port()
             block = self.block("/etc/nginx/conf.d/gun-unix.conf", port, socket=socket)
+            if ipv6():
+                block = block.replace("listen ", f"listen [::1]:{port} ssl; listen ")
             await self.tells_clients_apart(await self.nginx(block, port))
+            if ipv6():
+                page = await self.page()
+                url = f"https://[::1]:{port}/gun"
+                await (await page.client(url)).linked()
+                await self.stays_out(page, url, "::1", {})
             self.assertEqual({"address_links_refused"}, await self.refusals(relay.url))
             await relay.stop()
+
+    async def test_appended(self) -> None:
+        """nginx may also leave what the client said of itself in the list, and add to it."""
+        relay = await self.behind("--trust-proxy", HOST)
+        port = free_port()
+        block = self.block("/etc/nginx/conf.d/gun.conf", port, relay=f"{HOST}:{relay.port}")
+        appended = block.replace("-For $remote_addr;", "-For $proxy_add_x_forwarded_for;")
+        self.assertNotEqual(block, appended)
+        await self.tells_clients_apart(await self.nginx(appended, port))
+        self.assertEqual({"address_links_refused"}, await self.refusals(relay.url))
 
     async def test_not_trusted(self) -> None:
         """A proxy that nobody trusts is one client, and what it says counts for nothing."""
