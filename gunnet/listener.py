@@ -73,7 +73,7 @@ class Listener(Service):
             endpoint = serverFromString(self._reactor, _with_backlog(self._place.endpoint))
         except LookupError as e:  # what systemd should have passed on
             raise SettingsError(f"can't listen on {self._description!r}: there is no such socket") from e
-        except (ValueError, TypeError, OSError) as e:
+        except (ValueError, TypeError, AttributeError, OSError) as e:  # AttributeError: a domain of systemd
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site
         self.secure = self._description.startswith("ssl:")

@@ -154,6 +154,7 @@ class ProxiedConnection(ProtocolWrapper):
         self._forget()
         if self.wrappedProtocol is not None:
             super().connectionLost(reason)
+            self.wrappedProtocol = None  # they would keep each other until garbage is collected
         else:
             self.factory.unregisterProtocol(self)
 

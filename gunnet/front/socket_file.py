@@ -15,7 +15,7 @@ import re
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from twisted.internet.error import CannotListenError
@@ -124,12 +124,10 @@ class SocketFile(Place):
     def closing(self) -> None:
         """Delete the file, if it is still the one that was made."""
         made, self._made = self._made, None
-        try:
+        with suppress(OSError):  # it is gone, or it stays and is replaced at the next start
             found = os.lstat(self._path)
             if made == (found.st_dev, found.st_ino):
                 os.unlink(self._path)
-        except FileNotFoundError:
-            pass
 
 
 def place_of(endpoint: str) -> Place:

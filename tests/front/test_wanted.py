@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.endpoints import _SystemdParser
+from twisted.python.systemd import ListenFDs
 
 from gunnet import tap
 from gunnet.front.wanted import Front
@@ -114,3 +116,6 @@ class RelayTests(ServiceCase):
             relay = self.relay(listen=(f"systemd:domain=INET:{which}",))
             line = str(self.assertRaises(SettingsError, relay.startService))
             self.assertEqual(f"can't listen on 'systemd:domain=INET:{which}': there is no such socket", line)
+        self.patch(_SystemdParser, "_sddaemon", ListenFDs([3]))
+        relay = self.relay(listen=("systemd:domain=X25519:index=0",))
+        self.assertIn("AF_X25519", str(self.assertRaises(SettingsError, relay.startService)))
