@@ -45,6 +45,8 @@ The shell carries it out, on Twisted:
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
     C{rules} and C{program} (the operator's own), C{gate} (all of it).
+  - L{gunnet.front}: what stands before it. C{clients} (whose request it is), from C{forwarded}, for those who
+    are C{trusted}; C{proxy_protocol}; C{socket_file}; C{redirect} from plain HTTP; as C{wanted}.
   - L{gunnet.rtc}: being a member of a WebRTC room, with C{aiortc}; STUN and TURN servers.
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.

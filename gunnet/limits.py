@@ -108,6 +108,8 @@ class Limits:
     @ivar address_messages: messages that one address may send per second, over all its links; beyond, reading
         pauses.
     @ivar address_bytes: bytes, likewise.
+    @ivar forwarded_hops: proxies that are trusted, one before the other, in what one says of the others.
+    @ivar proxy_header_bytes: a header of the PROXY protocol; a longer one ends the connection.
     @ivar addresses: addresses without a link that are remembered for that; the oldest goes.
     @ivar writer_puts: signed puts of one key per second, whoever sends them; beyond, they are refused.
     @ivar writer_bytes: bytes in these, likewise.
@@ -213,6 +215,8 @@ class Limits:
     address_links: int = 0
     address_messages: float = 0.0
     address_bytes: int = 0
+    forwarded_hops: int = 32
+    proxy_header_bytes: int = 4_096
     addresses: int = 20_000
     writer_puts: float = 0.0
     writer_bytes: int = 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,7 +19,10 @@ from twisted.python.failure import Failure
 from gunnet import __version__
 from gunnet.access.gate import Gate
 from gunnet.compiled import how
-from gunnet.listener import Listener
+from gunnet.front.clients import Clients
+from gunnet.front.redirect import PlainHttp, Redirect
+from gunnet.front.trusted import Trusted
+from gunnet.listener import Listener, https_port
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.room import Room
@@ -89,13 +93,18 @@ class RelayService(MultiService):
         self.gate.guard(self.mesh)
         self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
+        counters = relay.counters
+        self.clients = Clients(Trusted(settings.front.trusted), settings.limits.forwarded_hops, counters)
         site = RelaySite(self._root(), reactor)
-        self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
+        self.listeners = [
+            Listener(description, settings, site, reactor, counters) for description in settings.listen
+        ]
         self.dialers = Dialers(
             self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire
         )
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
+        self.redirect = self._redirect()
         self.multicast = self._multicast()
         self.room: Room | None = None
         try:
@@ -111,14 +120,14 @@ class RelayService(MultiService):
 
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
-        before = [self.mesh, *self.listeners, self.dialers]
+        before = [self.mesh, *self.listeners, *self.redirect, self.dialers]
         return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice)
+        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, self.clients)
 
     def _room(self) -> Room | None:
         name = self.settings.rtc.room
@@ -151,6 +160,14 @@ class RelayService(MultiService):
                 allowed=allowed,
             )
         ]
+
+    def _redirect(self) -> list[Service]:
+        """Plain HTTP, sent to the first of the listeners that has TLS on TCP."""
+        if self.settings.front.redirect is None:
+            return []
+        port = partial(https_port, self.listeners)
+        site = RelaySite(Redirect(self.clients, port, self.settings.access.allow_host), self._reactor)
+        return [PlainHttp(self.settings.front.redirect, site, self._reactor)]
 
     def _multicast(self) -> list[Service]:
         if self.settings.multicast is None:
@@ -197,7 +214,7 @@ class RelayService(MultiService):
         Service.stopService(self)
         done = _all(
             maybeDeferred(part.stopService)
-            for part in (*self.listeners, *self.multicast, *self.peers_from, *self._watchers)
+            for part in (*self.listeners, *self.redirect, *self.multicast, *self.peers_from, *self._watchers)
         )
         done.addCallback(self._drain)
         done.addCallback(self._leave)

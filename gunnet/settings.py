@@ -17,6 +17,7 @@ from gunnet.access.wanted import Access
 from gunnet.amounts import number as number
 from gunnet.amounts import port as port
 from gunnet.amounts import size as size
+from gunnet.front.wanted import Front
 from gunnet.limits import MIB, Limits
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.wanted import Rtc
@@ -101,6 +102,7 @@ class Settings:
     @ivar tls_cert: the certificate, with its chain below it (PEM file).
     @ivar access: who may use it, and for what.
     @ivar rtc: what it does about WebRTC.
+    @ivar front: what stands in front of it.
     @ivar limits: every other bound.
     @raise SettingsError: one clear line on what is wrong.
     """
@@ -121,6 +123,7 @@ class Settings:
     tls_cert: str | None = None
     access: Access = field(default_factory=Access)
     rtc: Rtc = field(default_factory=Rtc)
+    front: Front = field(default_factory=Front)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -145,6 +148,7 @@ class Settings:
             raise SettingsError(f"room for {self.data_bytes_max} bytes of data is less than 1 MiB")
         if (self.tls_key is None) != (self.tls_cert is None):
             raise SettingsError("TLS needs both a key and a certificate")
+        self.front.check(self.listen, has_tls=self.tls_key is not None)
         if not 1024 <= self.limits.message_bytes <= self.limits.frame_bytes:
             raise SettingsError(
                 f"messages of {self.limits.message_bytes} bytes: "

@@ -22,6 +22,7 @@ from gunnet import __version__, settings
 from gunnet.access.options import AccessOptions, access_of, limits_of
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
+from gunnet.front.options import FrontOptions, front_of
 from gunnet.limits import Limits
 from gunnet.rtc import options as rtc
 from gunnet.rtc.wanted import Rtc
@@ -33,7 +34,7 @@ COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
-class Options(AccessOptions, rtc.RtcOptions):
+class Options(AccessOptions, rtc.RtcOptions, FrontOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -153,6 +154,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     fields["access"] = access_of(said)
     fields["multicast"] = _multicast(said, fields["access"])
     fields["rtc"] = Rtc(**rtc.GROUP.chosen(said))
+    fields["front"] = front_of(said, lambda port: _tcp(port, said))
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
@@ -188,10 +190,15 @@ def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:
         for source in reversed(sources):
             said.update(source)
         port = said.get("port", settings.TLS_PORT if secure else settings.PORT)
-        host = said.get("host", "::" if _both_protocols() else "")
-        interface = f":interface={quoteStringArgument(host)}" if host else ""
-        endpoints.append(f"tcp:{port}{interface}")
+        endpoints.append(_tcp(port, said))
     return tuple(dict.fromkeys(endpoints))
+
+
+def _tcp(port: int, said: Values) -> str:
+    """The endpoint string for a port, at the host that was said, or else everywhere."""
+    host = said.get("host", "::" if _both_protocols() else "")
+    interface = f":interface={quoteStringArgument(host)}" if host else ""
+    return f"tcp:{port}{interface}"
 
 
 def _both_protocols() -> bool:

@@ -25,6 +25,14 @@ TESTS: dict[str, tuple[str, str]] = {
     "address_links": ("address_links_refused", ADDRESSES + "LinkTests.test_address_links"),
     "address_messages": ("address_messages_exceeded", ADDRESSES + "LinkTests.test_address_messages"),
     "address_bytes": ("address_bytes_exceeded", ADDRESSES + "LinkTests.test_address_bytes"),
+    "forwarded_hops": (
+        "forwarded_hops_exceeded",
+        "tests.front.test_clients.NameTests.test_forwarded_hops",
+    ),
+    "proxy_header_bytes": (
+        "proxy_headers_refused",
+        "tests.front.test_proxy_protocol.RefusalTests.test_proxy_header_bytes",
+    ),
     "addresses": ("addresses_evicted", ADDRESSES + "AddressesTests.test_addresses"),
     "user_bytes": ("user_bytes_refused", "tests.mesh.test_quotas.UserTests.test_user_bytes"),
     "prefix_bytes": ("prefix_bytes_refused", "tests.mesh.test_quotas.PrefixTests.test_prefix_bytes"),

@@ -1,7 +1,7 @@
 """
 How much one address may do: links at once, messages and bytes a second.
 
-The address is that of the connection. What a proxy says of others (C{X-Forwarded-For}) anybody can say.
+The address is that of the connection, or what a proxy that is trusted says (L{gunnet.front.clients}).
 """
 
 from __future__ import annotations

@@ -89,10 +89,15 @@ _ALL_LINKS = TrafficStats()  # which nobody reads
 
 
 class LightServerProtocol(WebSocketServerProtocol):
-    """Autobahn's protocol of a server, at a quarter of its weight."""
+    """
+    Autobahn's protocol of a server, at a quarter of its weight.
 
-    __slots__ = (*HANDSHAKE, *KEPT, "_validator")
+    @ivar client: the address of the client, until the handshake is done.
+    """
 
+    __slots__ = (*HANDSHAKE, *KEPT, "_validator", "client")
+
+    client: Any
     _validator: Utf8Validator | None
     send_queue: Any
 
@@ -119,6 +124,7 @@ class LightServerProtocol(WebSocketServerProtocol):
         for name in HANDSHAKE:
             if hasattr(self, name):
                 delattr(self, name)
+        self.client = None
         self.trafficStats = _ALL_LINKS
         self.send_queue = _NOTHING_TO_SEND  # only a write in little pieces would use it
 

@@ -14,7 +14,7 @@ from autobahn.twisted.websocket import (
     WebSocketServerFactory,
 )
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.tcp import Connection
 
 from gunnet import __version__
@@ -57,10 +57,10 @@ class ServerLink(WebSocketLink, LightServerProtocol):  # type: ignore[misc]
 
         @raise ConnectionDeny: its address has as many links as one may have.
         """
-        self.name = _name(self.transport.getPeer())
+        self.name = _name(self.client)
         addresses = self.factory.addresses
         if addresses.limited:
-            address = address_of(self.transport.getPeer())
+            address = address_of(self.client)
             if address is not None:
                 if not addresses.enter(address):
                     raise ConnectionDeny(429, "too many links from this address")
@@ -175,6 +175,17 @@ class ServerFactory(WebSocketServerFactory):
             trustXForwardedFor=0,
         )
 
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """
+        Make the link of a new connection.
+
+        @param addr: the address of the client; that of the connection need not be it
+            (L{gunnet.front.clients}).
+        """
+        link: Any = super().buildProtocol(addr)
+        link.client = addr
+        return link
+
     def framed(self, frames: tuple[bytes, ...]) -> bytes:
         """Some frames as they go out. Many peers in a row often get the same: that is put together once."""
         last, data = self._last
@@ -281,4 +292,5 @@ def _name(address: Any) -> str:
     if host is None:
         return "ws unix"
     host = host.removeprefix("::ffff:")  # IPv4, seen by a listener on both
-    return f"ws [{host}]:{address.port}" if ":" in host else f"ws {host}:{address.port}"
+    place = f"[{host}]" if ":" in host else host
+    return f"ws {place}:{address.port}" if address.port else f"ws {place}"  # proxies need not tell the port

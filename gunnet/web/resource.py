@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.resource import WebSocketResource
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -29,6 +29,8 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from gunnet import __version__
 from gunnet.access.door import Door
 from gunnet.access.users import UserTokens
+from gunnet.front.clients import Clients, Disagreement
+from gunnet.front.trusted import Trusted
 from gunnet.rtc.ice import IceServers
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
@@ -140,6 +142,7 @@ class Root(Resource):
         door: Door | None = None,
         users: UserTokens | None = None,
         ice: IceServers | None = None,
+        clients: Clients | None = None,
     ) -> None:
         """
         @param factory: makes the WebSocket links.
@@ -148,10 +151,12 @@ class Root(Resource):
         @param door: who may open them; L{None} for everybody.
         @param users: gives tokens for that to those who own a key; L{None} for nobody.
         @param ice: what pages are told of STUN and TURN servers; L{None} for nothing.
+        @param clients: who makes requests; L{None} for whoever is connected.
         """
         super().__init__()
         self._path = path.encode()
         counters, seconds = factory.mesh.relay.counters, factory.reactor.seconds
+        self._clients = clients or Clients(Trusted(()), factory.mesh.relay.limits.forwarded_hops, counters)
         door = door or Door((), (), counters)
         tries = Tries(factory.addresses, counters)
         self._upgrade = Upgrade(factory, door, tries, seconds)
@@ -176,6 +181,10 @@ class Root(Resource):
         """Find what is asked for."""
         path = request.path
         request.prepath, request.postpath = [*(request.prepath or ()), *(request.postpath or ())], []
+        try:
+            self._clients.identify(request)
+        except Disagreement as why:
+            return Page(400, f"{why}\n".encode())
         upgrade = request.getHeader(b"upgrade")
         if upgrade is not None and upgrade.strip().lower() not in _UPGRADES_IGNORED:
             if path == self._path:
@@ -260,13 +269,16 @@ class Health(Resource):
         return json.dumps(health, indent=1).encode() + b"\n"
 
 
-class Upgrade(WebSocketResource):
+class Upgrade(Resource):
     """Turns a request into a WebSocket link, or answers it at once."""
+
+    isLeaf = True
 
     def __init__(
         self, factory: ServerFactory, door: Door, tries: Tries, seconds: Callable[[], float]
     ) -> None:
-        super().__init__(factory)
+        super().__init__()
+        self._factory = factory
         self._door = door
         self._tries = tries
         self._seconds = seconds
@@ -288,9 +300,21 @@ class Upgrade(WebSocketResource):
         channel: Any = request.channel
         channel.setTimeout(None)
         channel.transport.unregisterProducer()  # it is the HTTP channel until now
-        result = super().render(request)
+        result = WebSocketResource(_Arrival(self._factory, request.getClientAddress())).render(request)
         channel.requests.clear()  # it and the request would keep each other until garbage is collected
         return result
+
+
+class _Arrival:
+    """The factory of a link whose client is known; the address of the connection may be that of a proxy."""
+
+    def __init__(self, factory: ServerFactory, client: IAddress) -> None:
+        self._factory = factory
+        self._client = client
+
+    def buildProtocol(self, connected: IAddress) -> Any:
+        """Make it."""
+        return self._factory.buildProtocol(self._client)
 
 
 def _problem_of(request: Request) -> bytes | None:

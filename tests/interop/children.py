@@ -78,11 +78,19 @@ class Child(ProcessProtocol):
         self._partial = {1: b"", 2: b""}
         self._ending: list[Deferred[int]] = []
 
-    def start(self, test: TestCase, command: Sequence[str], env: Mapping[str, str]) -> None:
+    def start(
+        self,
+        test: TestCase,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        files: Mapping[int, int] = {},
+    ) -> None:
         """
         @param env: the whole environment of the subprocess.
+        @param files: descriptors that it gets beside the usual three: there, and here.
         """
-        reactor.spawnProcess(self, command[0], command, env=dict(env))
+        files = {0: "w", 1: "r", 2: "r", **files}  # type: ignore[dict-item]
+        reactor.spawnProcess(self, command[0], command, env=dict(env), childFDs=files)
         test.addCleanup(self.destroy)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:

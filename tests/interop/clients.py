@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,11 +145,15 @@ class Page:
     instances on one web page do.
     """
 
-    def __init__(self, test: TestCase, version: str, inside: Sequence[str] = ()) -> None:
+    def __init__(
+        self, test: TestCase, version: str, inside: Sequence[str] = (), env: Mapping[str, str] = {}
+    ) -> None:
         """
         @param version: one of L{node.GUN_VERSIONS}.
         @param inside: what the command line begins with, if it is to run elsewhere.
+        @param env: what its environment has more than ours.
         """
+        self._env = {**os.environ, **env}
         self._test = test
         self._kit = node.kit()
         driver = [self._kit.node, str(node.HERE / "driver.js"), self._kit.gun(version), self._kit.ws]
@@ -163,20 +167,21 @@ class Page:
 
     def spawn(self) -> None:
         """Start the process."""
-        self.child.start(self._test, self._command, os.environ)
+        self.child.start(self._test, self._command, self._env)
 
     async def ready(self) -> None:
         """Wait until gun is loaded."""
         await within(ANSWER_SECONDS_MAX, lambda: f"the page is ready. {self.child.report()}", self._ready)
 
-    async def client(self, *urls: str, held: bool = False) -> Client:
+    async def client(self, *urls: str, held: bool = False, socket: dict[str, Any] | None = None) -> Client:
         """
         @param held: whether it is offline at first, see L{Client.release}.
+        @param socket: options for its WebSockets, such as C{localAddress} and C{headers}.
         @return: a new client which dials these relays.
         """
         client = Client(self, f"client{next(self._numbers)}")
         self._clients[client.name] = client
-        await self.call("open", client=client.name, peers=list(urls), held=held)
+        await self.call("open", client=client.name, peers=list(urls), held=held, socket=socket or {})
         return client
 
     async def call(self, do: str, *, seconds: float = ANSWER_SECONDS_MAX, **fields: Any) -> Any:

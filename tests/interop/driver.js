@@ -43,8 +43,9 @@ function openPage () {
  * a dial waits, as on a phone in a tunnel, and goes on when the network is released.
  */
 class Network {
-  constructor (name, held) {
+  constructor (name, held, options) {
     this.name = name
+    this.options = options
     this.held = held
     this.waiting = []
     this.sockets = new Set()
@@ -56,7 +57,7 @@ class Network {
     const line = { send () { throw new Error('not connected') }, close () { line.closed = true } }
     const connect = () => {
       if (line.closed) return
-      const socket = new Socket(url)
+      const socket = new Socket(url, this.options)
       this.sockets.add(socket)
       socket.onopen = (event) => {
         line.send = (text) => {
@@ -127,8 +128,8 @@ function told (key, value) {
 }
 
 const todo = {
-  open ({ client: name, peers, held }) {
-    const network = new Network(name, held)
+  open ({ client: name, peers, held, socket }) {
+    const network = new Network(name, held, socket)
     const gun = globalThis.Gun({ peers, localStorage: false, WebSocket: network.WebSocket })
     clients.set(name, { gun, network })
     return null

@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -47,6 +48,7 @@ class Relay:
     @ivar url: what clients and other relays dial.
     @ivar data: the folder of its store, or L{None} for a relay without one.
     @ivar options: more of the command line, for a relay of ours. May be set.
+    @ivar files: descriptors that it gets beside the usual three: there, and here. May be set.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Relay:
         self.url = f"http://{HOST}:{self.port}/gun"
         self.data = Path(test.mktemp()).resolve() if store else None
         self.options: tuple[str, ...] = ()
+        self.files: dict[int, int] = {}
         self._test = test
         self._child: Child | None = None
 
@@ -87,7 +90,7 @@ class Relay:
         if self.data is not None:
             self.data.mkdir(parents=True, exist_ok=True)
         child = self._child = Child(f"{self.kind} {self.name}")
-        child.start(self._test, self.command(), self.environment())
+        child.start(self._test, self.command(), self.environment(), self.files)
 
         async def ready() -> bool:
             if child.status is not None:
@@ -221,8 +224,14 @@ async def http_status(port: int, path: str) -> int | None:
     """
     @return: the HTTP status of a page on the loopback address, or L{None} if nobody answers.
     """
+    return await status_at(TCP4ClientEndpoint(reactor, HOST, port, timeout=5), path)
+
+
+async def status_at(endpoint: IStreamClientEndpoint, path: str) -> int | None:
+    """
+    @return: the HTTP status of a page, or L{None} if nobody answers.
+    """
     try:
-        endpoint = TCP4ClientEndpoint(reactor, HOST, port, timeout=5)
         asking = await connectProtocol(endpoint, _StatusLine(path))
     except ConnectError:
         return None

@@ -1,0 +1,4 @@
+Behind a proxy (``docs/proxies.md``): ``--trust-proxy`` says whose ``Forwarded`` and ``X-Forwarded-For`` are believed, so that limits and logs see the
+client's address; ``--proxy-protocol`` (and ``haproxy:`` endpoints) take the PROXY protocol, versions 1 and 2, from those only. ``unix:`` endpoints
+replace the file of a relay that was killed, and are for the relay's user and group unless a ``mode=`` is said; ``systemd:`` endpoints leave systemd's
+socket open for the next start, ``misc/`` has units. ``--redirect-http`` sends plain HTTP to HTTPS.
