@@ -138,6 +138,8 @@ class Limits:
     @ivar gossip_links: links to relays that others told, at one time.
     @ivar list_bytes: a list of relays (C{--peers-from}).
     @ivar listed_relays: relays that are dialled because the list has them.
+    @ivar traces: messages that are followed, and remembered for being asked about; the oldest goes.
+    @ivar trace_steps: steps that are remembered of each.
     @ivar peers: links at one time; a further one is refused.
     @ivar memory_bytes: the graph kept by the memory store (C{--no-store}).
     """
@@ -237,5 +239,7 @@ class Limits:
     gossip_links: int = 8
     list_bytes: int = MIB
     listed_relays: int = 100
+    traces: int = 500
+    trace_steps: int = 64
     peers: int = 20_000
     memory_bytes: int = 256 * MIB

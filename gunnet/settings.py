@@ -20,6 +20,7 @@ from gunnet.amounts import size as size
 from gunnet.limits import MIB, Limits
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.wanted import Rtc
+from gunnet.seeing.wanted import Seeing
 from gunnet.settings_error import SettingsError as SettingsError
 
 PORT = 8765
@@ -101,6 +102,7 @@ class Settings:
     @ivar tls_cert: the certificate, with its chain below it (PEM file).
     @ivar access: who may use it, and for what.
     @ivar rtc: what it does about WebRTC.
+    @ivar seeing: how it shows what it does.
     @ivar limits: every other bound.
     @raise SettingsError: one clear line on what is wrong.
     """
@@ -121,6 +123,7 @@ class Settings:
     tls_cert: str | None = None
     access: Access = field(default_factory=Access)
     rtc: Rtc = field(default_factory=Rtc)
+    seeing: Seeing = field(default_factory=Seeing)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

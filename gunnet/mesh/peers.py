@@ -12,6 +12,7 @@ from gunnet.limits import Limits
 from gunnet.mesh.group import Group
 from gunnet.mesh.outbox import Outbox
 from gunnet.mesh.peer import Peer
+from gunnet.mesh.trace import Trace
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
 
@@ -37,6 +38,8 @@ class Peers:
     @ivar group: the local network, which is none of these.
     @ivar joined: how many have joined so far: each with its link, if we dialled it, else with its first word.
     @ivar drops: links to be closed at the end of the turn.
+    @ivar trace: follows messages; L{None} for nobody. May be set.
+    @ivar messages_said: messages that were handed to links, and C{bytes_said}.
     """
 
     def __init__(self, limits: Limits, counters: Counters, new_id: Callable[[], str]) -> None:
@@ -49,6 +52,9 @@ class Peers:
         self.drops: list[Drop] = []
         self.group = Group(new_id)
         self.joined = 0
+        self.trace: Trace | None = None
+        self.messages_said = 0
+        self.bytes_said = 0
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
 
@@ -56,6 +62,11 @@ class Peers:
     def near(self) -> int:
         """How many peers are up: C{ok["/"]} in a put."""
         return len(self.up)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits to be sent to all that are up."""
+        return self._waiting_bytes
 
     def upstream(self, url: str) -> Peer:
         """The peer at C{url}, which is away until L{join} is called for it."""
@@ -131,6 +142,8 @@ class Peers:
         waits, in a bounded queue; for another peer that is away it is forgotten.
         """
         outbox = peer.outbox
+        if self.trace is not None:
+            self.trace.say(peer, text)
         if peer.up:
             if not outbox.size:
                 self._talked_to[peer.id] = peer
@@ -198,6 +211,8 @@ class Peers:
                 continue
             peer.quiet_until = now + gap
             self._waiting_bytes -= peer.outbox.size
+            self.messages_said += len(peer.outbox)
+            self.bytes_said += peer.outbox.size
             written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
         return written
 
