@@ -23,7 +23,7 @@ from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.room import Room
 from gunnet.rtc.secret import ice_servers
-from gunnet.seeing.service import SeeingService
+from gunnet.seeing.showing import Showing
 from gunnet.settings import Settings
 from gunnet.store.interface import Store
 from gunnet.store.memory import MemoryStore
@@ -88,7 +88,7 @@ class RelayService(MultiService):
         self.gate.guard(self.mesh)
         self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
-        self.seeing = SeeingService(settings, self.mesh, reactor, lambda: self.listeners)
+        self.showing = Showing(settings, self.mesh, reactor, lambda: self.listeners)
         site = RelaySite(self._root(), reactor)
         self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
         self.dialers = Dialers(
@@ -111,16 +111,15 @@ class RelayService(MultiService):
 
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
-        before = [self.mesh, *self.listeners, self.dialers, self.seeing]
-        return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms]
+        before = [self.mesh, *self.listeners, self.dialers]
+        return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms, *self.showing.services]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        return Root(
-            factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, self.seeing.pages
-        )
+        pages = self.showing.pages
+        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, pages)
 
     def _room(self) -> Room | None:
         name = self.settings.rtc.room
@@ -191,7 +190,7 @@ class RelayService(MultiService):
         @return: fires when all of that is done.
         """
         Service.stopService(self)
-        self.seeing.readiness.stopping = True
+        self.showing.readiness.stopping = True
         done = _all(
             maybeDeferred(part.stopService)
             for part in (*self.listeners, *self.multicast, *self.peers_from, *self._watchers)
@@ -199,7 +198,7 @@ class RelayService(MultiService):
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
-        done.addCallback(lambda _: self.seeing.stopService())
+        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.showing.services))
         done.addCallback(lambda _: self.verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))

@@ -45,7 +45,7 @@ class Options(AccessOptions, rtc.RtcOptions, seeing.SeeingOptions):
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
         "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
-        "the relay, and on WebRTC and on metrics and logs, are variables too: GUNNET_ALLOW_PUB for --allow-pub."
+        "the relay, on WebRTC, metrics and logs are variables too: GUNNET_ALLOW_PUB for --allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],

@@ -37,8 +37,8 @@ def observer(wanted: Seeing, file: TextIO) -> ILogObserver:
 
 def json_line(event: LogEvent) -> str | None:
     """
-    An event as a line of JSON: C{time} (ISO 8601, UTC), C{level}, C{logger}, C{event} (the same for all events
-    of one kind), C{message}, C{traceback} if there is one, and the fields of that event.
+    An event as a line of JSON: C{time} (ISO 8601, UTC), C{level}, C{logger}, C{event} (the same for all
+    events of one kind), C{message}, C{traceback} if there is one, and the fields of that event.
     """
     line: dict[str, Any] = {
         "time": _time(event.get("log_time")),

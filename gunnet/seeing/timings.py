@@ -1,6 +1,6 @@
 """
-How long things take. That is measured by the turn and by the commit, with the number of those whom it concerns,
-so that a message costs nothing.
+How long things take. That is measured by the turn and by the commit, with the number of those whom it
+concerns, so that a message costs nothing.
 """
 
 from __future__ import annotations

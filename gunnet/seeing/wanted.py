@@ -20,7 +20,7 @@ class Seeing:
     How a relay shows what it does. By default by C{/healthz}, C{/readyz} and a log.
 
     @ivar metrics: whether metrics, and figures by gun.js's names, are also served where clients connect.
-    @ivar metrics_listen: Twisted server endpoint string of a listener for metrics and traces alone, or L{None}.
+    @ivar metrics_listen: Twisted server endpoint string of a listener for these and traces; or L{None}.
     @ivar trace: which messages are followed: none, those that carry C{DBG}, or all.
     @ivar log_format: of C{gunnet relay}; C{json} is an object a line.
     @ivar log_level: the least that is logged.

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
@@ -22,21 +21,20 @@ from gunnet.seeing.pages import Metrics, Ready, Stats, Traces
 from gunnet.seeing.readiness import Listening, Readiness
 from gunnet.settings import Settings
 from gunnet.turns import MeshService
-from gunnet.web.resource import Health, Page, RelaySite
+from gunnet.web.resource import Health, Page, RelayRequest, RelaySite
 
 METRICS = "/metrics"
 
 
-class SeeingService(Service):
+class Showing:
     """
     Shows what a relay does, where its clients connect and on a listener of its own.
 
+    @ivar services: that listener, if it is wanted; to be started last and stopped last.
     @ivar pages: what is served where clients connect, by path.
     @ivar readiness: whether clients are to be sent here.
     @ivar certificates: the certificates in use; by default none. May be set.
     """
-
-    name = "seeing"
 
     def __init__(
         self,
@@ -66,29 +64,43 @@ class SeeingService(Service):
         stats = Stats(GunStats(relay, reactor))
         figures |= {f"/gun/stats.{name}".encode(): stats for name in _stats_names(settings)}
         self.pages: Mapping[bytes, IResource] = {**ready, **(figures if wanted.metrics else {})}
-        self._listener: Listener | None = None
+        self.services: list[Service] = []
         if wanted.metrics_listen is not None:
             own = {**ready, **figures, b"/trace": Traces(relay), b"/healthz": Health(relay)}
-            # Not with the key of the relay: who reads this is on the same machine, or on a network of its own.
+            # Without TLS: who reads this is on the same machine, or on a network of its own.
             plain = replace(settings, path=METRICS, tls_key=None, tls_cert=None)
-            self._listener = Listener(wanted.metrics_listen, plain, RelaySite(Pages(own), reactor), reactor)
+            site = PrivateSite(Pages(own), reactor)
+            self.services.append(PrivateListener(wanted.metrics_listen, plain, site, reactor))
+
+
+class PrivateListener(Listener):
+    """Where those who run the relay look."""
 
     def startService(self) -> None:
         """
-        Listen.
+        Listen, and say where.
 
         @raise CannotListenError: for instance because the port is taken.
         @raise SettingsError: the endpoint string is of no use.
         """
         super().startService()
-        if self._listener is not None:
-            self._listener.startService()
-            self._listener.introduce()
+        self.introduce()
 
-    def stopService(self) -> Deferred[None]:
-        """Listen no more."""
-        super().stopService()
-        return maybeDeferred(lambda: self._listener and self._listener.stopService())
+
+class PrivateRequest(RelayRequest):
+    """One whose answer pages from elsewhere may not read: they run on the operator's machine, too."""
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        self.responseHeaders.removeHeader(b"access-control-allow-origin")
+
+
+class PrivateSite(RelaySite):
+    """What is for those who run the relay."""
+
+    def __init__(self, root: IResource, reactor: Any) -> None:
+        super().__init__(root, reactor)
+        self.requestFactory = PrivateRequest
 
 
 class Pages(Resource):
