@@ -135,6 +135,8 @@ TESTS: dict[str, tuple[str, str]] = {
     "source_bytes": ("source_datagrams_exceeded", MULTICAST + "HearTests.test_source_bytes"),
     "neighbours": ("neighbours_evicted", NEIGHBOURS + "test_neighbours"),
     "local_links": ("local_links_exceeded", NEIGHBOURS + "test_local_links"),
+    "traces": ("traces_evicted", MESH + "test_trace.BoundTests.test_traces"),
+    "trace_steps": ("trace_steps_left_out", MESH + "test_trace.BoundTests.test_trace_steps"),
     "peers": ("peers_refused", MESH + "test_peers.TableTests.test_peers_bound"),
 }
 """Limit to (its counter, the test that reaches it)."""

@@ -5,10 +5,9 @@ What C{/metrics} tells of a relay, in the terms of Prometheus. All of it is read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -24,16 +23,13 @@ from gunnet.compiled import how
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.relay import Relay
 from gunnet.seeing.catalogue import COUNTED, EVENTS, LIMITS
-from gunnet.seeing.readiness import Readiness
+from gunnet.seeing.readiness import Certificates, Readiness
 from gunnet.seeing.timings import Histogram, Timings
 from gunnet.store.interface import StoreError
 
 TRANSPORTS = ("websocket_in", "websocket_out", "multicast", "webrtc", "other")
 UPSTREAM_STATES = ("away", "open", "named", "closing")
 _KINDS = {"ws": "websocket_in", "rtc": "webrtc", "multicast": "multicast"}
-
-Certificates = Callable[[], Mapping[str, float]]
-"""Gives each certificate in use, by a name for people, and when it expires, in seconds since 1970."""
 
 HISTOGRAMS: tuple[tuple[str, str, str], ...] = (
     ("turns", "gunnet_turn_duration_seconds", "One turn of the relay."),
@@ -47,18 +43,6 @@ HISTOGRAMS: tuple[tuple[str, str, str], ...] = (
     ("commit_cells", "gunnet_commit_cells", "Properties in one commit."),
 )
 """(attribute of L{Timings}, name, help)."""
-
-
-def registry_of(
-    relay: Relay, timings: Timings, readiness: Readiness, certificates: Certificates
-) -> CollectorRegistry:
-    """A registry for one relay alone, with what is known of its process."""
-    registry = CollectorRegistry()
-    registry.register(RelayCollector(relay, timings, readiness, certificates))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
 
 
 def transport_of(peer: Peer) -> str:

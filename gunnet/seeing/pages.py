@@ -1,7 +1,7 @@
 """
 What those who run a relay see over HTTP::
 
-    GET /metrics              Prometheus text, or OpenMetrics if that is accepted
+    GET /metrics              Prometheus text, or OpenMetrics if that is accepted (L{gunnet.seeing.metrics})
     GET /readyz               {"ready": true, "reasons": []}; 503 while there are any
     GET /gun/stats.radata     figures by gun.js's names (L{gunnet.seeing.gun_stats})
     GET /trace?id=ID          the way of one message; without an id, those that are known
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
@@ -35,22 +33,6 @@ class Figures(Resource):
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")
         return json.dumps(what, indent=1).encode() + b"\n"
-
-
-class Metrics(Figures):
-    """For Prometheus."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__()
-        self._registry = registry
-
-    def render_GET(self, request: Request) -> bytes:
-        """Read and give all of it."""
-        accepted = (request.getHeader(b"accept") or b"").decode("latin-1")
-        encode, kind = choose_encoder(accepted)
-        request.setHeader(b"content-type", kind.encode())
-        request.setHeader(b"cache-control", b"no-store")
-        return encode(self._registry)
 
 
 class Ready(Figures):

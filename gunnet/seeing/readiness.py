@@ -4,10 +4,13 @@ Whether clients are to be sent here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gunnet.mesh.relay import Relay
+
+Certificates = Callable[[], Mapping[str, float]]
+"""Gives each certificate in use, by a name for people, and when it expires, in seconds since 1970."""
 
 
 class Listening(Protocol):

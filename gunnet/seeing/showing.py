@@ -15,15 +15,14 @@ from twisted.web.server import Request
 
 from gunnet.listener import Listener
 from gunnet.mesh.trace import Trace
-from gunnet.seeing.collector import Certificates, registry_of
 from gunnet.seeing.gun_stats import GunStats
-from gunnet.seeing.pages import Metrics, Ready, Stats, Traces
-from gunnet.seeing.readiness import Listening, Readiness
+from gunnet.seeing.pages import Ready, Stats, Traces
+from gunnet.seeing.readiness import Certificates, Listening, Readiness
 from gunnet.settings import Settings
 from gunnet.turns import MeshService
 from gunnet.web.resource import Health, Page, RelayRequest, RelaySite
 
-METRICS = "/metrics"
+METRICS = b"/metrics"
 
 
 class Showing:
@@ -59,16 +58,22 @@ class Showing:
                 )
             )
         ready = {b"/readyz": Ready(self.readiness)}
+        self.services: list[Service] = []
+        self.pages: dict[bytes, IResource] = {**ready}
+        if not wanted.metrics and wanted.metrics_listen is None:
+            return
+        from gunnet.seeing.metrics import Metrics, registry_of  # it takes its time to load
+
         registry = registry_of(relay, mesh.timings, self.readiness, lambda: self.certificates())
-        figures: dict[bytes, IResource] = {METRICS.encode(): Metrics(registry)}
+        figures: dict[bytes, IResource] = {METRICS: Metrics(registry)}
         stats = Stats(GunStats(relay, reactor))
         figures |= {f"/gun/stats.{name}".encode(): stats for name in _stats_names(settings)}
-        self.pages: Mapping[bytes, IResource] = {**ready, **(figures if wanted.metrics else {})}
-        self.services: list[Service] = []
+        if wanted.metrics:
+            self.pages |= figures
         if wanted.metrics_listen is not None:
             own = {**ready, **figures, b"/trace": Traces(relay), b"/healthz": Health(relay)}
             # Without TLS: who reads this is on the same machine, or on a network of its own.
-            plain = replace(settings, path=METRICS, tls_key=None, tls_cert=None)
+            plain = replace(settings, path=METRICS.decode(), tls_key=None, tls_cert=None)
             site = PrivateSite(Pages(own), reactor)
             self.services.append(PrivateListener(wanted.metrics_listen, plain, site, reactor))
 
