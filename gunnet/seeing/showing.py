@@ -67,7 +67,7 @@ class Showing:
         registry = registry_of(relay, mesh.timings, self.readiness, lambda: self.certificates())
         figures: dict[bytes, IResource] = {METRICS: Metrics(registry)}
         stats = Stats(GunStats(relay, reactor))
-        figures |= {f"/gun/stats.{name}".encode(): stats for name in _stats_names(settings)}
+        figures |= {f"/gun/stats.{name}".encode(): stats for name in stats_names(settings)}
         if wanted.metrics:
             self.pages |= figures
         if wanted.metrics_listen is not None:
@@ -120,6 +120,6 @@ class Pages(Resource):
         return self._found.get(request.path) or Page(404, b"not found\n")
 
 
-def _stats_names(settings: Settings) -> set[str]:
-    """gun.js calls the file of its figures after its data folder, by default C{radata}."""
+def stats_names(settings: Settings) -> set[str]:
+    """How gun.js would call the file of its figures: after its data folder, by default C{radata}."""
     return {"radata", *([] if settings.data is None else [os.path.basename(os.path.abspath(settings.data))])}
