@@ -17,7 +17,7 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 TURN_SECONDS = (0.0001, 0.00025, *SECONDS[:11])
 CELLS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 
-SAMPLES = 8
+SAMPLES = 4
 """So many puts of a commit are asked when they came; each stands for its neighbours."""
 
 
