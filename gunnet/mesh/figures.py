@@ -126,8 +126,8 @@ class Figures:
         return len(self._graph.hot)
 
     def said(self) -> tuple[int, int]:
-        """(messages, bytes) that were handed to links."""
-        return self._peers.messages_said, self._peers.bytes_said
+        """(frames that were handed to links, bytes of the messages in them)."""
+        return self._peers.frames_said, self._peers.bytes_said
 
     def stored(self) -> dict[str, int]:
         """

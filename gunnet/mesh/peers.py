@@ -39,7 +39,7 @@ class Peers:
     @ivar joined: how many have joined so far: each with its link, if we dialled it, else with its first word.
     @ivar drops: links to be closed at the end of the turn.
     @ivar trace: follows messages; L{None} for nobody. May be set.
-    @ivar messages_said: messages that were handed to links, and C{bytes_said}.
+    @ivar frames_said: how many frames were handed to links; C{bytes_said}: the bytes of what is in them.
     """
 
     def __init__(self, limits: Limits, counters: Counters, new_id: Callable[[], str]) -> None:
@@ -53,7 +53,7 @@ class Peers:
         self.group = Group(new_id)
         self.joined = 0
         self.trace: Trace | None = None
-        self.messages_said = 0
+        self.frames_said = 0
         self.bytes_said = 0
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
@@ -201,7 +201,8 @@ class Peers:
         if not self._talked_to:
             return []
         written = []
-        gap = self._limits.gap_ms
+        size = count = 0
+        gap, pack_bytes = self._limits.gap_ms, self._limits.pack_bytes
         talked_to, self._talked_to = self._talked_to, {}
         for peer in talked_to.values():
             if peer.paused or peer.link is None:
@@ -210,10 +211,14 @@ class Peers:
                 self._talked_to[peer.id] = peer
                 continue
             peer.quiet_until = now + gap
-            self._waiting_bytes -= peer.outbox.size
-            self.messages_said += len(peer.outbox)
-            self.bytes_said += peer.outbox.size
-            written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
+            outbox = peer.outbox
+            size += outbox.size
+            frames = outbox.frames(pack_bytes)
+            count += len(frames)
+            written.append((peer.link, frames))
+        self._waiting_bytes -= size
+        self.bytes_said += size
+        self.frames_said += count
         return written
 
     @property

@@ -88,9 +88,9 @@ class RelayCollector(Collector):
         for kind, count in figures.heard.by_kind().items():
             kinds.add_metric([kind], count)
         yield kinds
-        messages, size = figures.said()
-        yield CounterMetricFamily("gunnet_messages_said", "Messages that were handed to links.", messages)
-        yield CounterMetricFamily("gunnet_said_bytes", "Bytes of these.", size)
+        frames, size = figures.said()
+        yield CounterMetricFamily("gunnet_frames_said", "Frames that were handed to links.", frames)
+        yield CounterMetricFamily("gunnet_said_bytes", "Bytes of the messages in these.", size)
         yield CounterMetricFamily("gunnet_heard_bytes", "Bytes of frames that came.", figures.heard.bytes)
 
     def _peers(self) -> Iterator[Metric]:

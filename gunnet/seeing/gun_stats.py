@@ -42,10 +42,10 @@ class GunStats:
 
     def _count(self) -> tuple[int, int, int, int, int, int]:
         relay = self._relay
-        messages, size = relay.figures.said()
+        frames, size = relay.figures.said()
         counters = relay.counters
         heard, asked, put = counters["messages_heard"], counters["gets_served"], counters["commits_done"]
-        return heard, relay.figures.heard.bytes, messages, size, asked, put
+        return heard, relay.figures.heard.bytes, frames, size, asked, put
 
     def _take(self, seconds: float) -> dict[str, Any]:
         totals = self._count()
