@@ -33,10 +33,10 @@ FILE = node.CHECKOUT / "misc" / "grafana-dashboard.json"
 LOOK_SECONDS = 1.0
 WINDOW_SECONDS = 5.0
 LOADS: tuple[tuple[str, ...], ...] = (
-    ("mixed", "--peers", "100", "--rate", "600"),
-    ("put", "--peers", "5", "--rate", "1500"),
-    ("fan-out", "--subscribers", "50", "--rate", "60"),
-    ("get", "--peers", "5", "--rate", "500"),
+    ("mixed", "--peers", "100", "--rate", "200"),
+    ("put", "--peers", "5", "--rate", "500"),
+    ("fan-out", "--subscribers", "50", "--rate", "20"),
+    ("get", "--peers", "5", "--rate", "300"),
 )
 LEFT_OUT = r"^#|_bucket|_limit|(events|refused|rtc_connections|rule|sync_sessions)_total\{.* 0\.0$|^python_"
 
@@ -84,7 +84,7 @@ def _read(url: str) -> str:
 def drawn(
     scrapes: list[tuple[float, Scrape]], dashboard: dict[str, Any]
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """Each panel with lines: (title, unit, name to points)."""
+    """Each panel with lines: (title, unit, name to points), without those that are always 0."""
     panels = []
     for panel in dashboard["panels"]:
         if panel["type"] != "timeseries":
@@ -97,7 +97,9 @@ def drawn(
                         name = target["legendFormat"]
                         for label, text in labels:
                             name = name.replace(f"{{{{{label}}}}}", text)
+                        name = re.sub(r"\{\{.*?\}\}", "this relay", name)
                         lines.setdefault(name, []).append((when - scrapes[0][0], value))
+        lines = {name: points for name, points in lines.items() if any(value for _, value in points)}
         panels.append((panel["title"], panel["fieldConfig"]["defaults"]["unit"], lines))
     return panels
 
@@ -109,9 +111,14 @@ def main() -> int:
     chosen = parser.parse_args()
     scrapes, shown = watch(chosen.seconds)
     dashboard = json.loads(Path(FILE).read_text("utf-8"))
-    picture = plots.dashboard(chosen.output / "dashboard.svg", dashboard["title"], drawn(scrapes, dashboard))
+    panels = drawn(scrapes, dashboard)
+    quiet = [title for title, _, lines in panels if not lines]
+    picture = plots.dashboard(
+        chosen.output / "dashboard.svg", dashboard["title"], [panel for panel in panels if panel[2]]
+    )
     kept = [line for line in shown.splitlines() if not re.search(LEFT_OUT, line)]
     lines = [f"Measured {machine()}.", "", "```"]
+    picture += ["", f"Not drawn, because nothing happened in them: {'; '.join(quiet)}."] if quiet else []
     lines += [f"$ curl -s http://127.0.0.1:9090/metrics | grep -vE '{LEFT_OUT}'", *kept, "```", *picture]
     document.write(chosen.output, "operating.md", "metrics", "What a relay shows under load", lines)
     return 0

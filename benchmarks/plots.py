@@ -99,6 +99,8 @@ def dashboard(
     pyplot = _pyplot()
     if pyplot is None:
         return []
+    from matplotlib.ticker import EngFormatter
+
     rows = -(-len(panels) // columns)
     figure, places = pyplot.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False)
     for axes in places.flat[len(panels) :]:
@@ -110,6 +112,7 @@ def dashboard(
         axes.set_ylim(bottom=0)
         axes.tick_params(labelsize=6)
         axes.locator_params(nbins=3)
+        axes.yaxis.set_major_formatter(EngFormatter())
         if found:
             axes.legend(fontsize=5, loc="upper left", ncols=1 + len(found) // 6, frameon=False)
     return _write(pyplot, figure, path, title, decimals=1)
@@ -128,6 +131,8 @@ def _write(pyplot: Any, figure: Any, path: Path, title: str, decimals: int | Non
     figure.savefig(path, format="svg", metadata={"Date": None})
     if decimals is not None:
         text = path.read_text("utf-8")
-        path.write_text(re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.{decimals}f}", text), "utf-8")
+        text = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.{decimals}f}", text)
+        text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
+        path.write_text(re.sub(r' transform="rotate\(-0 [^"]*"', "", text), "utf-8")
     pyplot.close(figure)
     return ["", f"![{title}]({path.name})"]

@@ -1,6 +1,6 @@
 """
-The little of Prometheus's query language that C{misc/grafana-dashboard.json} is written in, so that its panels
-can be drawn without a Prometheus: selectors, C{rate}, C{sum}, C{min} and C{max} with C{by},
+The little of Prometheus's query language that C{misc/grafana-dashboard.json} is written in, so that its
+panels can be drawn without a Prometheus: selectors, C{rate}, C{sum}, C{min} and C{max} with C{by},
 C{histogram_quantile}, C{time}, C{/}, C{-} and C{>}.
 """
 

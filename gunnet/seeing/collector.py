@@ -28,7 +28,8 @@ from gunnet.seeing.timings import Histogram, Timings
 from gunnet.store.interface import StoreError
 
 TRANSPORTS = ("websocket_in", "websocket_out", "multicast", "webrtc", "other")
-UPSTREAM_STATES = ("away", "open", "named", "closing")
+UPSTREAM_STATES = {"up": "up", "away": "away", "linked by its own link": "twin"}
+"""As L{Peer.state} has them, and how they are labelled."""
 _KINDS = {"ws": "websocket_in", "rtc": "webrtc", "multicast": "multicast"}
 
 HISTOGRAMS: tuple[tuple[str, str, str], ...] = (
@@ -102,14 +103,16 @@ class RelayCollector(Collector):
         yield peers
         yield GaugeMetricFamily("gunnet_relays", "Peers that are known to be relays.", figures.relays)
         upstreams = figures.upstreams()
-        states = GaugeMetricFamily("gunnet_upstreams", "Relays that are dialled, by state.", labels=["state"])
+        states = GaugeMetricFamily(
+            "gunnet_upstreams", "Relays that are dialled, by state; a twin dialled us.", labels=["state"]
+        )
         counted = Counter(upstreams.values())
-        for state in UPSTREAM_STATES:
-            states.add_metric([state], counted[state])
+        for state, label in UPSTREAM_STATES.items():
+            states.add_metric([label], counted[state])
         yield states
         linked = GaugeMetricFamily("gunnet_upstream_up", "Whether each of them is linked.", labels=["url"])
         for url, state in upstreams.items():
-            linked.add_metric([str(url)], state in ("open", "named"))
+            linked.add_metric([str(url)], state != "away")
         yield linked
 
     def _state(self) -> Iterator[Metric]:
