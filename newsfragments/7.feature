@@ -1,0 +1,1 @@
+What a relay does can be seen (``docs/seeing.md``): Prometheus metrics with ``--metrics-listen`` or ``--metrics``, a Grafana dashboard (``misc/grafana-dashboard.json``), ``/readyz``, ``--log-format json`` and ``--log-level``, gun.js's own figures at ``/gun/stats.radata``, and with ``--trace`` the way of one message: ``gunnet trace ID``.
