@@ -253,7 +253,8 @@ class Puts:
             self._fail(origin, NOT_STORED)
             raise
         else:
-            self.note(origin, "merge", f"its time has come: {_merged(len(news), 1, 0)}")
+            if self._peers.trace is not None:
+                self.note(origin, "merge", f"its time has come: {_merged(len(news), 1, 0)}")
             if news and self.on_due is not None:
                 self.on_due(origin, cell, now)
             if any(waits):
