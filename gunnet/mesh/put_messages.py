@@ -67,7 +67,8 @@ class PutMessages:
         @param digest: text of its C{##}.
         @param now: milliseconds since 1970.
         """
-        origin = Origin(peer, message_id, heard=now)
+        origin = Origin(peer, message_id)
+        origin.heard = now
         if message.ok:
             origin.acks = acks_wanted(bytes(message.ok))
         if peer.is_gunnet and message.told:
