@@ -23,7 +23,7 @@ HOT = {
     "gunnet/wire": "dup jstext message",
     "gunnet/graph": "answer cache deferred expiry ham lex merge node",
     "gunnet/mesh": (
-        "askback axe behind checks commits flood forward gets group inboxes interest outbox pace peers"
+        "askback axe behind checks commits flood forward gets group heard inboxes interest outbox pace peers"
         " put_messages puts questions relay routes subscriptions turn unacked wanted"
     ),
     "gunnet/transport": "text_frames",

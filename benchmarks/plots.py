@@ -4,12 +4,16 @@ Plots, with matplotlib, which only this needs. Without it there are tables only.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 Line = Sequence[tuple[float, float]]
+
+UNITS = {"short": "", "ops": "per second", "s": "seconds", "Bps": "bytes/s", "percentunit": "parts of 1"}
+"""Grafana's units, for people."""
 
 
 def _pyplot() -> Any:
@@ -83,11 +87,52 @@ def bars(
     return _save(pyplot, figure, axes, path, title)
 
 
+def dashboard(
+    path: Path, title: str, panels: Sequence[tuple[str, str, Mapping[str, Line]]], columns: int = 4
+) -> list[str]:
+    """
+    Draw small panels side by side.
+
+    @param panels: (title, unit, lines) each.
+    @return: as L{lines}.
+    """
+    pyplot = _pyplot()
+    if pyplot is None:
+        return []
+    from matplotlib.ticker import EngFormatter
+
+    rows = -(-len(panels) // columns)
+    figure, places = pyplot.subplots(rows, columns, figsize=(4 * columns, 2.3 * rows), squeeze=False)
+    for axes in places.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (name, unit, found) in zip(places.flat, panels, strict=False):
+        for line, points in found.items():
+            axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1, label=line)
+        axes.set_title(f"{name} ({UNITS.get(unit, unit)})" if UNITS.get(unit, unit) else name, fontsize=8)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize=6)
+        axes.locator_params(nbins=3)
+        axes.yaxis.set_major_formatter(EngFormatter())
+        if found:
+            axes.legend(fontsize=5, loc="upper left", ncols=1 + len(found) // 6, frameon=False)
+    return _write(pyplot, figure, path, title, decimals=1)
+
+
 def _save(pyplot: Any, figure: Any, axes: Any, path: Path, title: str) -> list[str]:
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
+    return _write(pyplot, figure, path, title)
+
+
+def _write(pyplot: Any, figure: Any, path: Path, title: str, decimals: int | None = None) -> list[str]:
+    """@param decimals: so many are enough for coordinates."""
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="svg", metadata={"Date": None})
+    if decimals is not None:
+        text = path.read_text("utf-8")
+        text = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.{decimals}f}", text)
+        text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
+        path.write_text(re.sub(r' transform="rotate\(-0 [^"]*"', "", text), "utf-8")
     pyplot.close(figure)
     return ["", f"![{title}]({path.name})"]

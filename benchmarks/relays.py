@@ -40,26 +40,27 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def command(kind: str, port: int, data: str) -> list[str]:
-    """The command line of a relay: defaults, but for what keeps it to itself."""
+def command(kind: str, port: int, data: str, *options: str) -> list[str]:
+    """The command line of a relay: defaults, but for what keeps it to itself, and for C{options} of ours."""
     if kind == GUNNET:
         relay = [sys.executable, "-m", "gunnet", "relay", "--host", HOST, "--port", str(port), "--data", data]
-        return [*relay, "--no-multicast"]
+        return [*relay, "--no-multicast", *options]
     kit = node.kit()
     settings = {"host": HOST, "port": port, "data": data, "axe": True, "peers": []}
     return [kit.node, str(node.HERE / "relay.js"), kit.gun(node.GUN_VERSIONS[0]), json.dumps(settings)]
 
 
 @contextmanager
-def running(kind: str) -> Iterator[Running]:
+def running(kind: str, *options: str) -> Iterator[Running]:
     """
     Run a relay, pinned to L{RELAY_CORE}, and take its data away afterwards.
 
+    @param options: more of the command line, for a relay of ours.
     @raise RuntimeError: it does not start.
     """
     port = free_port()
     folder = tempfile.mkdtemp(prefix="benchmark-")
-    pinned = ["taskset", "-c", str(RELAY_CORE), *command(kind, port, os.path.join(folder, "data"))]
+    pinned = ["taskset", "-c", str(RELAY_CORE), *command(kind, port, os.path.join(folder, "data"), *options)]
     relay = subprocess.Popen(pinned, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(kind, relay, f"http://{HOST}:{port}/healthz")

@@ -28,7 +28,8 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     C{questions} (asking others), C{interest} (what the relays above are to keep us up to date about),
     C{unanswered}, C{wanted} (whether a client wants what relays want of one another), C{forward} (acks and
     answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls} (relays that others
-    tell of), C{group} (the local network), C{relay} (the front door).
+    tell of), C{group} (the local network), C{relay} (the front door); C{figures}, C{heard}
+    and C{trace}, for those who look.
 
 The ports are what core and shell agree on: L{gunnet.transport.interface}, L{gunnet.store.interface}.
 
@@ -42,6 +43,8 @@ The shell carries it out, on Twisted:
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay; C{mapped} keeps down what the system counts as memory.
   - L{gunnet.web}: what is seen over plain HTTP.
+  - L{gunnet.seeing}: what those who run it see: C{collector} (metrics, named in C{catalogue}), C{timings},
+    C{readiness}, C{gun_stats} (by gun.js's names), C{logs}; C{showing} has all of them.
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
     C{rules} and C{program} (the operator's own), C{gate} (all of it).

@@ -111,10 +111,28 @@ def bench(arguments: Sequence[str]) -> int:
         return _complain(str(e))
 
 
+def trace(arguments: Sequence[str]) -> int:
+    """Tell the way of one message through a relay that runs."""
+    from twisted.python.usage import UsageError
+
+    from gunnet.seeing import trace_command
+
+    options = trace_command.Options()
+    try:
+        options.parseOptions(arguments)
+        print(trace_command.trace(options))
+    except UsageError as e:
+        return _complain(str(e))
+    except trace_command.NoTrace as e:
+        return _complain(str(e), 1)
+    return 0
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "relay": (relay, "run a relay"),
     "sync": (sync, "make the graph in a data folder and that of a relay one"),
     "top": (top, "list the users that keep most in a data folder"),
+    "trace": (trace, "tell the way of one message through a relay that runs"),
     "bench": (bench, "measure how much a relay does, and how fast"),
     "simulate": (simulate, "run simulated meshes from seeds"),
 }

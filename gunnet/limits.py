@@ -140,6 +140,8 @@ class Limits:
     @ivar gossip_links: links to relays that others told, at one time.
     @ivar list_bytes: a list of relays (C{--peers-from}).
     @ivar listed_relays: relays that are dialled because the list has them.
+    @ivar traces: messages that are followed, and remembered for being asked about; the oldest goes.
+    @ivar trace_steps: steps that are remembered of each.
     @ivar peers: links at one time; a further one is refused.
     @ivar mapped_bytes: pages of the data file that were read and stay in memory, looked at every two seconds
         (L{gunnet.store.mapped}).
@@ -243,6 +245,8 @@ class Limits:
     gossip_links: int = 8
     list_bytes: int = MIB
     listed_relays: int = 100
+    traces: int = 500
+    trace_steps: int = 64
     peers: int = 20_000
     mapped_bytes: int = 32 * MIB
     memory_bytes: int = 256 * MIB

@@ -27,6 +27,7 @@ from gunnet.mesh.relay import Relay
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.room import Room
 from gunnet.rtc.secret import ice_servers
+from gunnet.seeing.showing import Showing
 from gunnet.settings import Settings
 from gunnet.store.interface import Store
 from gunnet.store.mapped import MappedPages, mapped_pages
@@ -95,6 +96,7 @@ class RelayService(MultiService):
         self.links = Links()
         counters = relay.counters
         self.clients = Clients(Trusted(settings.front.trusted), settings.limits.forwarded_hops, counters)
+        self.showing = Showing(settings, self.mesh, reactor, lambda: self.listeners)
         site = RelaySite(self._root(), reactor)
         self.listeners = [
             Listener(description, settings, site, reactor, counters) for description in settings.listen
@@ -121,13 +123,15 @@ class RelayService(MultiService):
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
         before = [self.mesh, *self.listeners, *self.redirect, self.dialers]
-        return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms]
+        return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms, *self.showing.services]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, self.clients)
+        more = self.showing.pages
+        users, clients = self.gate.users, self.clients
+        return Root(factory, settings.path, settings.gun_js, door, users, self.ice, clients, more)
 
     def _room(self) -> Room | None:
         name = self.settings.rtc.room
@@ -212,6 +216,7 @@ class RelayService(MultiService):
         @return: fires when all of that is done.
         """
         Service.stopService(self)
+        self.showing.readiness.stopping = True
         done = _all(
             maybeDeferred(part.stopService)
             for part in (*self.listeners, *self.redirect, *self.multicast, *self.peers_from, *self._watchers)
@@ -219,6 +224,7 @@ class RelayService(MultiService):
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
+        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.showing.services))
         done.addCallback(lambda _: self.verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))

@@ -21,6 +21,7 @@ from gunnet.front.wanted import Front
 from gunnet.limits import MIB, Limits
 from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.wanted import Rtc
+from gunnet.seeing.wanted import Seeing
 from gunnet.settings_error import SettingsError as SettingsError
 
 PORT = 8765
@@ -103,6 +104,7 @@ class Settings:
     @ivar access: who may use it, and for what.
     @ivar rtc: what it does about WebRTC.
     @ivar front: what stands in front of it.
+    @ivar seeing: how it shows what it does.
     @ivar limits: every other bound.
     @raise SettingsError: one clear line on what is wrong.
     """
@@ -124,6 +126,7 @@ class Settings:
     access: Access = field(default_factory=Access)
     rtc: Rtc = field(default_factory=Rtc)
     front: Front = field(default_factory=Front)
+    seeing: Seeing = field(default_factory=Seeing)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -13,11 +13,12 @@ from gunnet.access import options as access
 from gunnet.front import options as front
 from gunnet.option_group import OptionGroup, environment_name
 from gunnet.rtc import options as rtc
+from gunnet.seeing import options as seeing
 
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
 
-GROUPS: tuple[OptionGroup, ...] = (access.GROUP, rtc.GROUP, front.GROUP)
+GROUPS: tuple[OptionGroup, ...] = (access.GROUP, rtc.GROUP, front.GROUP, seeing.GROUP)
 """The options of the parts that have their own."""
 
 _FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast-on", "no-sync": "sync"}

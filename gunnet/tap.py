@@ -26,6 +26,9 @@ from gunnet.front.options import FrontOptions, front_of
 from gunnet.limits import Limits
 from gunnet.rtc import options as rtc
 from gunnet.rtc.wanted import Rtc
+from gunnet.seeing import options as seeing
+from gunnet.seeing.logs import observer
+from gunnet.seeing.wanted import Seeing
 from gunnet.sources import Values, from_environment, from_file, from_options, lists
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
@@ -34,7 +37,7 @@ COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
-class Options(AccessOptions, rtc.RtcOptions, FrontOptions):
+class Options(AccessOptions, rtc.RtcOptions, FrontOptions, seeing.SeeingOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -43,7 +46,7 @@ class Options(AccessOptions, rtc.RtcOptions, FrontOptions):
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
         "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
-        "the relay, and on WebRTC, are variables too: GUNNET_ALLOW_PUB for --allow-pub."
+        "the relay, on WebRTC, metrics and logs are variables too: GUNNET_ALLOW_PUB for --allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
@@ -110,6 +113,8 @@ class Options(AccessOptions, rtc.RtcOptions, FrontOptions):
         try:
             super().parseOptions(options)
             self.settings = settings_from(self, os.environ)
+            if getattr(self, "parent", None) is not None:
+                seeing.refuse_logging(self)
         except (UsageError, settings.SettingsError) as e:
             if getattr(self, "parent", None) is not None:
                 refuse(e, 2)
@@ -155,6 +160,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     fields["multicast"] = _multicast(said, fields["access"])
     fields["rtc"] = Rtc(**rtc.GROUP.chosen(said))
     fields["front"] = front_of(said, lambda port: _tcp(port, said))
+    fields["seeing"] = Seeing(**seeing.GROUP.chosen(said))
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
     return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
@@ -276,17 +282,10 @@ def expected(error: Exception) -> str | None:
 def run(options: Options) -> NoReturn:
     """Run a relay in this process until it is told to stop, and end the process."""
     from twisted.internet import reactor
-    from twisted.logger import (
-        FilteringLogObserver,
-        LogLevel,
-        LogLevelFilterPredicate,
-        globalLogBeginner,
-        textFileLogObserver,
-    )
+    from twisted.logger import globalLogBeginner
 
-    shown = LogLevelFilterPredicate(LogLevel.info)
     globalLogBeginner.beginLoggingTo(
-        [FilteringLogObserver(textFileLogObserver(sys.stdout), [shown])],
+        [observer(options.settings.seeing, sys.stdout)],
         redirectStandardIO=False,  # a relay that does not start says why on standard error
     )
     service = CommandLineService()

@@ -20,6 +20,7 @@ from gunnet.mesh.puts import Commit
 from gunnet.mesh.relay import Relay
 from gunnet.mesh.turn import Turn
 from gunnet.sea.firewall import Check, Outcome
+from gunnet.seeing.timings import Timings
 from gunnet.store.interface import Cell
 from gunnet.transport.interface import Link
 from gunnet.verifier import verify_all
@@ -84,6 +85,7 @@ class MeshService(Service):
     @ivar relay: the core.
     @ivar dialling: who links to the relays that the core wants to be linked to; L{None}, as at first, for
         nobody. May be set.
+    @ivar timings: how long things take.
     @ivar rule: the operator's own, which is asked if the core says so (C{checks.asking}). May be set.
     """
 
@@ -100,11 +102,13 @@ class MeshService(Service):
         self._verifier = verifier or InlineVerifier()
         self.dialling: Dialling | None = None
         self.rule: Asked | None = None
+        self.timings = Timings()
         self._writer = writer
         self._reactor = reactor
         self._next: IDelayedCall | None = None
         self._next_at = 0.0
         self._commit: Deferred[None] | None = None
+        self._to_ack: list[Commit] = []
         self._turning = False
         self._again = False
         self._drained = False
@@ -247,6 +251,7 @@ class MeshService(Service):
         self._verify(turn.checks)
         self._ask(turn.asks)
         self._move(turn)
+        self._measure(turn, now)
         if self.dialling is not None:
             for each in turn.hang_up:
                 self.dialling.hang_up(each.url, guarded=each.guarded)
@@ -255,6 +260,19 @@ class MeshService(Service):
             for url in turn.busy:
                 self.dialling.busy(url)
         return turn.again_at
+
+    def _measure(self, turn: Turn, began: float) -> None:
+        """All that a turn had to write was written."""
+        now, timings = self._now(), self.timings
+        timings.turns.observe(max(0.0, now - began) / 1000)
+        if turn.deliveries:
+            timings.deliveries.observe(max(0.0, now - turn.heard) / 1000, turn.deliveries)
+        if self._to_ack:
+            for commit in self._to_ack:
+                timings.acked(commit, now)
+            self._to_ack.clear()
+        if self.relay.trace is not None:
+            self.relay.trace.turn_ended()
 
     def _move(self, turn: Turn) -> None:
         """Do with links what a turn asks for."""
@@ -282,9 +300,10 @@ class MeshService(Service):
 
     def _begin(self, commit: Commit) -> None:
         cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
+        began = self._now()
         self._commit = done = maybeDeferred(self._writer.commit, cells)
         done.addCallbacks(lambda _: None, self._why)
-        done.addCallback(lambda error: self._settled(commit, error))
+        done.addCallback(lambda error: self._settled(commit, error, began))
         done.addErrback(self._unsettled, "after a commit")
 
     def _why(self, failure: Failure) -> str:
@@ -292,8 +311,12 @@ class MeshService(Service):
         self._log.error("could not store: {error}", error=error)
         return error
 
-    def _settled(self, commit: Commit, error: str | None) -> None:
+    def _settled(self, commit: Commit, error: str | None, began: float) -> None:
         self._commit = None
+        if error is None:
+            self.timings.commits.observe(max(0.0, self._now() - began) / 1000)
+            self.timings.commit_cells.observe(len(commit.batch.cells))
+            self._to_ack.append(commit)
         self.relay.settled(commit, error)
         self._soon()
 

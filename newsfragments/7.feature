@@ -2,3 +2,4 @@ Behind a proxy (``docs/proxies.md``): ``--trust-proxy`` says whose ``Forwarded``
 client's address; ``--proxy-protocol`` (and ``haproxy:`` endpoints) take the PROXY protocol, versions 1 and 2, from those only. ``unix:`` endpoints
 replace the file of a relay that was killed, and are for the relay's user and group unless a ``mode=`` is said; ``systemd:`` endpoints leave systemd's
 socket open for the next start, ``misc/`` has units. ``--redirect-http`` sends plain HTTP to HTTPS.
+What a relay does can be seen (``docs/seeing.md``): Prometheus metrics with ``--metrics-listen`` or ``--metrics``, a Grafana dashboard (``misc/grafana-dashboard.json``), ``/readyz``, ``--log-format json`` and ``--log-level``, gun.js's own figures at ``/gun/stats.radata``, and with ``--trace`` the way of one message: ``gunnet trace ID``.

@@ -22,6 +22,7 @@ NEIGHBOURS = "tests.transport.test_neighbours.BoundTests."
 WRITERS = "tests.mesh.test_writers.WriterTests."
 
 TESTS: dict[str, tuple[str, str]] = {
+    "mapped_bytes": ("mapped_bytes_given_back", "tests.store.test_mapped.MindTests.test_mapped_bytes"),
     "address_links": ("address_links_refused", ADDRESSES + "LinkTests.test_address_links"),
     "address_messages": ("address_messages_exceeded", ADDRESSES + "LinkTests.test_address_messages"),
     "address_bytes": ("address_bytes_exceeded", ADDRESSES + "LinkTests.test_address_bytes"),
@@ -143,6 +144,8 @@ TESTS: dict[str, tuple[str, str]] = {
     "source_bytes": ("source_datagrams_exceeded", MULTICAST + "HearTests.test_source_bytes"),
     "neighbours": ("neighbours_evicted", NEIGHBOURS + "test_neighbours"),
     "local_links": ("local_links_exceeded", NEIGHBOURS + "test_local_links"),
+    "traces": ("traces_evicted", MESH + "test_trace.BoundTests.test_traces"),
+    "trace_steps": ("trace_steps_left_out", MESH + "test_trace.BoundTests.test_trace_steps"),
     "peers": ("peers_refused", MESH + "test_peers.TableTests.test_peers_bound"),
 }
 """Limit to (its counter, the test that reaches it)."""
@@ -181,7 +184,6 @@ UNCOUNTED: dict[str, tuple[str, str]] = {
         "nothing is lost, the others wait for their turn",
         MESH + "test_gossip.LinkTests.test_gossip_links",
     ),
-    "mapped_bytes": ("mapped_bytes_given_back", "tests.store.test_mapped.MindTests.test_mapped_bytes"),
     "memory_bytes": ("the store has its own figures", "tests.store.test_memory.BoundTests.test_never_over"),
 }
 """Limit to (why nothing is counted, the test that reaches it)."""

@@ -52,7 +52,12 @@ class Change:
 
 
 class Updates:
-    """Collects the news of a turn, and tells them."""
+    """
+    Collects the news of a turn, and tells them.
+
+    @ivar deliveries: how many peers were told something. May be set.
+    @ivar heard: when the first of what was told last was heard, milliseconds since 1970.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,8 @@ class Updates:
         self._limits = limits
         self._counters = counters
         self._changes: dict[tuple[str, str], Change] = {}
+        self.deliveries = 0
+        self.heard = 0.0
 
     def note(self, soul: str, key: str, cell: Cell, origin: Origin, askers: Collection[Peer]) -> None:
         """
@@ -111,6 +118,7 @@ class Updates:
             return
         changes = list(self._changes.values())
         self._changes.clear()
+        self.heard = changes[0].origins[0].heard
         self._tell_group(changes, now)
         wanted: dict[Peer, list[int]] = {}
         for index, change in enumerate(changes):
@@ -181,6 +189,10 @@ class Updates:
             render(_nodes(changes)),
         )
         self._counters.count("updates_sent", len(peers))
+        self.deliveries += len(peers)
+        trace = self._peers.trace
+        if trace is not None:
+            trace.update(update, [origin.id for origin in origins.values()])
         for peer in peers:
             self._peers.say(peer, text)
         if self._peers.relays:

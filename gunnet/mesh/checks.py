@@ -187,11 +187,23 @@ class Checks:
             self._counters.count("asks_exceeded")
         return asks
 
+    @property
+    def asked(self) -> int:
+        """About how many puts the operator's rule has been asked and has not answered."""
+        return len(self._asked)
+
+    @property
+    def to_verify(self) -> int:
+        """How many signatures wait to be verified, or are being."""
+        return len(self._next) + len(self._handed_out or ())
+
     def answered(self, number: int, answer: Answer) -> None:
         """The operator's rule has answered: C{number} says which of L{cut_asks}."""
         put = self._asked.pop(number)
         put.answer = answer
         put.waiting = 0
+        if answer.action == "reject":
+            self._counters.count("puts_refused_by_rule")
 
     def _conclude(self, outcome: Outcome | Check) -> Verdict:
         assert not isinstance(outcome, Check)
@@ -228,6 +240,8 @@ class Checks:
             assert isinstance(check, Check)
             self.firewall.learn(check, outcome)
             self._counters.count("verifications_done")
+            if isinstance(outcome, str):
+                self._counters.count("verifications_failed")
             put.outcomes[at] = outcome
             put.waiting -= 1
             if not put.waiting:

@@ -69,6 +69,11 @@ class Gets:
         self._unfinished: dict[str, Peer] = {}
 
     @property
+    def asking(self) -> tuple[int, int]:
+        """How many gets are being offered to other peers, and how many bytes they have."""
+        return len(self._questions), self._questions.size
+
+    @property
     def next_at(self) -> float | None:
         """When L{run} is to be called next, in milliseconds."""
         times = (self._questions.next_at, self._interest.next_at)

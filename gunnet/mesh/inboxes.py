@@ -33,6 +33,11 @@ class Inboxes:
         self.hold: list[Link] = []
         self.release: list[Link] = []
 
+    @property
+    def size(self) -> int:
+        """What waits in all of them, in bytes."""
+        return sum([_size(peer) for peer in self._crowded.values()])
+
     def meet(self, peer: Peer) -> None:
         """A link is up."""
         if self.pressed:
@@ -86,7 +91,7 @@ class Inboxes:
             return
         self._counters.count("inbox_messages_exceeded")
         self._hold_back(peer)
-        if sum([_size(other) for other in self._crowded.values()]) > limits.inbox_bytes:
+        if self.size > limits.inbox_bytes:
             self._counters.count("inbox_bytes_exceeded")
             self._peers.drop(peer, "too many messages wait for their turn")
 

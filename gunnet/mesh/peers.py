@@ -12,6 +12,7 @@ from gunnet.limits import Limits
 from gunnet.mesh.group import Group
 from gunnet.mesh.outbox import Outbox
 from gunnet.mesh.peer import Peer
+from gunnet.mesh.trace import Trace
 from gunnet.transport.interface import Link
 from gunnet.wire import jstext
 
@@ -37,6 +38,8 @@ class Peers:
     @ivar group: the local network, which is none of these.
     @ivar joined: how many have joined so far: each with its link, if we dialled it, else with its first word.
     @ivar drops: links to be closed at the end of the turn.
+    @ivar trace: follows messages; L{None} for nobody. May be set.
+    @ivar frames_said: how many frames were handed to links; C{bytes_said}: the bytes of what is in them.
     """
 
     def __init__(self, limits: Limits, counters: Counters, new_id: Callable[[], str]) -> None:
@@ -49,6 +52,9 @@ class Peers:
         self.drops: list[Drop] = []
         self.group = Group(new_id)
         self.joined = 0
+        self.trace: Trace | None = None
+        self.frames_said = 0
+        self.bytes_said = 0
         self._talked_to: dict[str, Peer] = {}
         self._waiting_bytes = 0
 
@@ -56,6 +62,11 @@ class Peers:
     def near(self) -> int:
         """How many peers are up: C{ok["/"]} in a put."""
         return len(self.up)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits to be sent to all that are up."""
+        return self._waiting_bytes
 
     def upstream(self, url: str) -> Peer:
         """The peer at C{url}, which is away until L{join} is called for it."""
@@ -131,6 +142,8 @@ class Peers:
         waits, in a bounded queue; for another peer that is away it is forgotten.
         """
         outbox = peer.outbox
+        if self.trace is not None:
+            self.trace.say(peer, text)
         if peer.up:
             if not outbox.size:
                 self._talked_to[peer.id] = peer
@@ -188,7 +201,8 @@ class Peers:
         if not self._talked_to:
             return []
         written = []
-        gap = self._limits.gap_ms
+        size = count = 0
+        gap, pack_bytes = self._limits.gap_ms, self._limits.pack_bytes
         talked_to, self._talked_to = self._talked_to, {}
         for peer in talked_to.values():
             if peer.paused or peer.link is None:
@@ -197,8 +211,14 @@ class Peers:
                 self._talked_to[peer.id] = peer
                 continue
             peer.quiet_until = now + gap
-            self._waiting_bytes -= peer.outbox.size
-            written.append((peer.link, peer.outbox.frames(self._limits.pack_bytes)))
+            outbox = peer.outbox
+            size += outbox.size
+            frames = outbox.frames(pack_bytes)
+            count += len(frames)
+            written.append((peer.link, frames))
+        self._waiting_bytes -= size
+        self.bytes_said += size
+        self.frames_said += count
         return written
 
     @property

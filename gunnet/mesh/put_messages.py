@@ -17,11 +17,12 @@ from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
 from gunnet.mesh.pace import Pace
 from gunnet.mesh.peer import Peer
-from gunnet.mesh.peers import read_told
+from gunnet.mesh.peers import Peers, read_told
 from gunnet.mesh.plain import PlainSync
 from gunnet.mesh.puts import BUSY, Puts
 from gunnet.mesh.routes import Origin, OwnQuestion, Route, acks_wanted
 from gunnet.sea.firewall import Judgement, Verdict
+from gunnet.wire import jstext
 from gunnet.wire.dup import Dup
 from gunnet.wire.message import Message, answer_name, rewrite
 
@@ -31,6 +32,7 @@ class PutMessages:
 
     def __init__(
         self,
+        peers: Peers,
         puts: Puts,
         checks: Checks,
         pace: Pace,
@@ -43,6 +45,7 @@ class PutMessages:
         *,
         flooding: bool,
     ) -> None:
+        self._peers = peers
         self._puts = puts
         self._checks = checks
         self._pace = pace
@@ -65,6 +68,7 @@ class PutMessages:
         @param now: milliseconds since 1970.
         """
         origin = Origin(peer, message_id)
+        origin.heard = now
         if message.ok:
             origin.acks = acks_wanted(bytes(message.ok))
         if peer.is_gunnet and message.told:
@@ -77,10 +81,14 @@ class PutMessages:
         if not self._checks.concern(cells):
             peer.signs = False
             self._pace.note_plain(now)
+            if self._peers.trace is not None:
+                self._puts.note(origin, "check", "nothing to judge")
             self._take(origin, message, text, digest, cells, put, now)
         elif self._checks.has_room:
             origin.checked = peer.signs = True
             self._pace.left -= 1
+            if self._peers.trace is not None:
+                self._puts.note(origin, "check", f"{len(cells)} properties to be judged")
             self._checks.judge(
                 peer,
                 message_id,
@@ -92,6 +100,15 @@ class PutMessages:
         else:
             self._counters.count("unchecked_bytes_refused")
             self._puts.refuse(origin, [BUSY])
+
+    def hear_again(self, peer: Peer, origin: Origin) -> None:
+        """A put has come from one more relay, or over its other link, where an ack is waited for as well."""
+        if origin.flooded:
+            origin.echoes = {*(origin.echoes or ()), peer}
+        is_same = peer.pid is not None and origin.peer.pid == peer.pid and origin.peer is not peer
+        if is_same and origin.parts <= 0 and not origin.failed:
+            text = b'{"#":"%b","@":%b,"ok":true}'
+            self._peers.say(peer, text % (self._peers.new_id().encode(), jstext.string(origin.id)))
 
     def _judged(
         self,
@@ -108,6 +125,8 @@ class PutMessages:
         allowed = [
             cell for cell, verdict in zip(cells, verdicts, strict=True) if verdict is Judgement.ALLOWED
         ]
+        if self._peers.trace is not None:
+            self._puts.note(origin, "check", f"{len(allowed)} of {len(cells)} properties may stand")
         if len(allowed) < len(cells):
             self._counters.count("cells_expired", sum([each is Judgement.EXPIRED for each in verdicts]))
             errors = [verdict for verdict in verdicts if isinstance(verdict, str)]

@@ -84,6 +84,16 @@ class Puts:
         """How many properties wait for their state."""
         return len(self._deferred)
 
+    @property
+    def deferred_bytes(self) -> int:
+        """The same, by their size."""
+        return self._deferred.size
+
+    def note(self, origin: Origin, step: str, what: str) -> None:
+        """For whoever follows the message (L{gunnet.mesh.trace})."""
+        if self._peers.trace is not None:
+            self._peers.trace.note(origin.id, step, what)
+
     def read(self, origin: Origin, put: bytes, now: float) -> list[PutCell] | None:
         """
         Take a put apart.
@@ -102,6 +112,7 @@ class Puts:
 
     def _refuse_all(self, origin: Origin, error: PutRefused) -> None:
         self._counters.count("puts_refused")
+        self.note(origin, "check", f"refused: {error}")
         if error.counter is not None:
             self._counters.count(error.counter)
         self._fail(origin, str(error))
@@ -144,6 +155,8 @@ class Puts:
             self._fail(origin, NOT_STORED)
             return None
         later = [cell for cell in ahead if cell not in self._deferred]
+        if self._peers.trace is not None:
+            self.note(origin, "merge", _merged(len(news), len(cells), len(later)))
         for cell in ahead:
             self._deferred.add(cell, origin)
         if origin.flooded and 0 < len(news) + len(later) < len(cells):
@@ -230,6 +243,7 @@ class Puts:
                 self._counters.count("cells_expired")
             self._finish_part(origin)
             return
+        origin.heard = now
         try:
             news, waits = self._merge([cell], origin, (), now)
         except StoreError:
@@ -239,6 +253,8 @@ class Puts:
             self._fail(origin, NOT_STORED)
             raise
         else:
+            if self._peers.trace is not None:
+                self.note(origin, "merge", f"its time has come: {_merged(len(news), 1, 0)}")
             if news and self.on_due is not None:
                 self.on_due(origin, cell, now)
             if any(waits):
@@ -276,6 +292,9 @@ class Puts:
         waiting = self._waiting[signed]
         commit = Commit(batch, waiting.copy())
         waiting.clear()
+        if self._peers.trace is not None:
+            for origin in commit.origins:
+                self.note(origin, "store", f"handed over with {len(batch.cells)} properties")
         return commit
 
     def settle(self, commit: Commit, error: str | None) -> None:
@@ -290,6 +309,9 @@ class Puts:
             error = str(unreadable)
             self._graph.settle(commit.batch, stored=False)
         self.stuck = error
+        if self._peers.trace is not None:
+            for origin in commit.origins:
+                self.note(origin, "store", error or "durable")
         self.plain -= sum([not origin.checked for origin in commit.origins])
         if error is None:
             self._counters.count("commits_done")
@@ -343,3 +365,8 @@ class Puts:
         self._peers.say(
             origin.peer, b'{"#":"%b","@":%b,%b}' % (self._peers.new_id().encode(), string(origin.id), result)
         )
+
+
+def _merged(news: int, cells: int, later: int) -> str:
+    waiting = f", {later} wait for their time" if later else ""
+    return f"{news} of {cells} properties are news{waiting}"

@@ -79,6 +79,11 @@ class Questions:
         self._offer_bytes = 0
         self._open: OrderedDict[Query, tuple[Asking, Question]] = OrderedDict()
 
+    @property
+    def size(self) -> int:
+        """What their messages have, in bytes."""
+        return self._offer_bytes
+
     def __len__(self) -> int:
         """How many questions are under way."""
         return len(self._offers) + len(self._open)

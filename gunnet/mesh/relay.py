@@ -11,6 +11,7 @@ its reactor brought. Nothing here reads a clock, throws dice or opens anything.
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from random import Random
 
@@ -23,10 +24,12 @@ from gunnet.mesh.axe import Updates
 from gunnet.mesh.checks import Checks
 from gunnet.mesh.commits import Commits
 from gunnet.mesh.dam import NOT_JSON, TOO_BIG, Dam
+from gunnet.mesh.figures import Figures, has_room
 from gunnet.mesh.flood import Flood
 from gunnet.mesh.forward import Forward
 from gunnet.mesh.gets import Gets
 from gunnet.mesh.gossip import Policy
+from gunnet.mesh.heard import Heard
 from gunnet.mesh.inboxes import Inboxes
 from gunnet.mesh.interest import Interest
 from gunnet.mesh.pace import Pace
@@ -38,6 +41,7 @@ from gunnet.mesh.questions import Questions
 from gunnet.mesh.relay_links import RelayLinks
 from gunnet.mesh.routes import Origin, OwnQuestion, Question, Route
 from gunnet.mesh.subscriptions import Subscriptions
+from gunnet.mesh.trace import Trace
 from gunnet.mesh.turn import Turn
 from gunnet.mesh.unacked import Unacked
 from gunnet.mesh.urls import AllowRule
@@ -49,16 +53,14 @@ from gunnet.wire.dup import Dup
 from gunnet.wire.ids import id_source
 from gunnet.wire.message import Message, digest_text, read, rewrite, split
 
-_FULL = 0.9
-"""So much of a store may be in use while graphs are compared."""
-
 
 class Relay:
     """
     One relay, without its sockets and threads.
 
     @ivar pid: the process id that peers are told.
-    @ivar counters: see L{gunnet.counters}.
+    @ivar counters: see L{gunnet.counters}; C{heard}: what came, by kind; C{figures}: how it is doing.
+    @ivar trace: follows messages; L{None} for nobody, as at first.
     @ivar checks: has puts judged before they go any further.
     @ivar group: the local network; C{interest}: asks others for what peers want.
     @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
@@ -87,6 +89,8 @@ class Relay:
         """
         self.limits = limits = limits or Limits()
         self.counters = counters = Counters()
+        self.heard = Heard()
+        self.trace: Trace | None = None
         self._new_id = id_source(random)
         self.pid = pid or self._new_id()
         self._dup: Dup[Route] = Dup(limits, counters)
@@ -109,7 +113,7 @@ class Relay:
             syncs=sync,
             gossip=gossip,
             allowed=allowed,
-            has_room=self._has_room,
+            has_room=partial(has_room, store),
         )
         self.sync, self.plain = self._relay_links.sync, self._relay_links.plain
         self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
@@ -117,7 +121,11 @@ class Relay:
         self._pace = Pace()
         self._inboxes = Inboxes(self._peers, self._pace, limits, counters)
         self._build_ways(rules or Rules(), axe=axe)
-        self._store = store
+        self.figures = Figures(
+            *(self.pid, store, self._graph, self._peers, self._dup, self._subscriptions, self._unacked),
+            *(self._ask_back, self._puts, self._gets, self.checks, self._inboxes, self._relay_links),
+            *(self.interest, self.heard, counters),
+        )
 
     def _build_ways(self, rules: Rules, *, axe: bool) -> None:
         """What puts and gets go through."""
@@ -138,14 +146,18 @@ class Relay:
             peers, self._puts, self._gets, self.interest, questions, dup, limits, counters
         )
         self._put_messages = PutMessages(
-            *(self._puts, self.checks, self._pace, self._forward, flood, self.plain, self._ask_back),
-            *(dup, counters),
+            *(peers, self._puts, self.checks, self._pace, self._forward, flood, self.plain),
+            *(self._ask_back, dup, counters),
             flooding=not axe,
         )
 
     def farewell(self) -> bytes | None:
         """What a peer is told whose link is refused: whom to go to instead, if there is anybody."""
         return self._relay_links.gossip.mob()
+
+    def follow(self, trace: Trace | None) -> None:
+        """Have C{trace} follow messages from now on."""
+        self.trace = self._peers.trace = trace
 
     # Links
 
@@ -212,6 +224,7 @@ class Relay:
             return 0
         self._graph.now = now
         self.counters.count("frames_heard")
+        self.heard.bytes += len(frame)
         if not peer.joined:
             self._peers.note_joined(peer)
         if len(frame) > self.limits.message_bytes:
@@ -257,14 +270,16 @@ class Relay:
             counters.count("ids_replaced")
             message_id = message.id = self._new_id()
             text = rewrite(text, {"#": jstext.string(message_id)})
-        elif (route := self._dup.renew(message_id)) is not None:
+        if self.trace is not None:
+            self.trace.hear(peer, message_id, message, len(text))
+        if (route := self._dup.renew(message_id)) is not None:
             counters.count("messages_duplicate")
             if peer.is_gunnet and isinstance(route, (Question, OwnQuestion)) and route.peer is not peer:
                 self._gets.serve_again(
                     Question(peer, message_id, digest_text(message.digest), self._query(message))
                 )
             if peer.is_gunnet and isinstance(route, Origin):
-                self._hear_again(peer, route)
+                self._put_messages.hear_again(peer, route)
             # Two that tell each other the same acknowledge neither.
             self._unacked.acked(peer, message_id, now)
             return
@@ -276,29 +291,25 @@ class Relay:
             return
         self._dispatch(peer, message, text, message_id, digest, now)
 
-    def _hear_again(self, peer: Peer, origin: Origin) -> None:
-        """A put has come from one more relay, or over its other link, where an ack is waited for as well."""
-        if origin.flooded:
-            origin.echoes = {*(origin.echoes or ()), peer}
-        is_same = peer.pid is not None and origin.peer.pid == peer.pid and origin.peer is not peer
-        if is_same and origin.parts <= 0 and not origin.failed:
-            text = b'{"#":"%b","@":%b,"ok":true}'
-            self._peers.say(peer, text % (self._new_id().encode(), jstext.string(origin.id)))
-
     def _dispatch(
         self, peer: Peer, message: Message, text: bytes, message_id: str, digest: str | None, now: float
     ) -> None:
+        heard = self.heard
         if message.dam is not None:
+            heard.dams += 1
             self._dup.remember(message_id, peer)
             self._dam.hear(peer, message.dam, text, now)
         elif message.put:
+            heard.puts += 1
             self._put_messages.hear(peer, message, text, message_id, digest, now)
         elif message.re is not None:
+            heard.acks += 1
             self._unacked.acked(peer, message.re, now, refused=bool(message.err))
             self.plain.hear(peer, message.re, None, now)
             self._dup.remember(message_id, peer)
             self._forward.ack(peer, message, text, digest, now)
         elif message.get:
+            heard.gets += 1
             self._pace.note_plain(now)
             question = Question(peer, message_id, digest, self._query(message))
             self._dup.remember(message_id, question)
@@ -306,6 +317,7 @@ class Relay:
                 self._ask_back.note(peer, question.query, now)
             self._gets.serve(question, message, text, now)
         else:
+            heard.others += 1
             self._dup.remember(message_id, peer)
             self._forward.other(peer, message, text, now)
 
@@ -357,7 +369,11 @@ class Relay:
         release, self._inboxes.release = self._inboxes.release, []
         hang_up, dial, busy = self._relay_links.take_dials()
         again_at = self._again_at(now)
-        return Turn(commit, checks, asks, faults, frames, drops, hold, release, hang_up, dial, busy, again_at)
+        deliveries, self._updates.deliveries = self._updates.deliveries, 0
+        return Turn(
+            *(commit, checks, asks, faults, frames, drops, hold, release, hang_up, dial, busy, again_at),
+            *(deliveries, self._updates.heard),
+        )
 
     def _again_at(self, now: float) -> float | None:
         if (self.checks.is_ready and self._pace.left) or self.waiting():
@@ -367,11 +383,6 @@ class Relay:
         times += [self._pace.goes_on_at, self._commits.next_at(now)]
         return min([at for at in times if at is not None and at < inf], default=None)
 
-    def _has_room(self) -> bool:
-        """Whether the store keeps what other relays have: if not, comparing would have no end."""
-        stats = self._store.stats()
-        return stats["bytes"] < _FULL * stats["bytes_max"]
-
     def hurry(self) -> None:
         """The end is near: have nothing wait for something else that may come."""
         self._pace.end()
@@ -380,20 +391,4 @@ class Relay:
 
     def health(self) -> dict[str, object]:
         """What C{/healthz} tells; C{ok} says whether writes are stored."""
-        return {
-            "ok": self._puts.stuck is None,
-            "pid": self.pid,
-            "peers": self._peers.near,
-            "subscriptions": len(self._subscriptions),
-            "ids": len(self._dup),
-            "asked_back": self._ask_back.souls,
-            "hot_nodes": len(self._graph.hot),
-            "pending_bytes": self._graph.pending_bytes,
-            "deferred": self._puts.deferred,
-            "upstreams": {peer.shown_url: peer.state for peer in self._peers.upstreams.values()},
-            "relays": len(self._peers.relays),
-            "unacked_bytes": self._unacked.size,
-            "unchecked_puts": len(self.checks),
-            "error": self._puts.stuck,
-            "counters": dict(sorted(self.counters.items())),
-        }
+        return self.figures.health()

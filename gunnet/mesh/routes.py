@@ -32,6 +32,7 @@ class Origin:
     @ivar news_only: of one that goes to everybody, the C{put} with what is news in it, if that is not all.
     @ivar acks: how many acks of other peers its sender is still to get.
     @ivar late: those of them that are held back until our own is out.
+    @ivar heard: when it came, or was due, milliseconds since 1970.
     """
 
     peer: Peer
@@ -48,6 +49,7 @@ class Origin:
     news_only: bytes | None = None
     acks: int = ACKS_WANTED
     late: list[bytes] | None = None
+    heard: float = 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -98,6 +98,11 @@ class Sync:
         self._under_way: dict[str, Neighbour] = {}
         self._greeted: list[Peer] = []
 
+    @property
+    def summary_bytes(self) -> int:
+        """What the fingerprints of parts of the graph take."""
+        return 0 if self._summary is None else self._summary.size
+
     def __len__(self) -> int:
         """How many sessions are under way, begun here or there."""
         return sum(

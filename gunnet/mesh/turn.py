@@ -47,6 +47,8 @@ class Turn:
     @ivar busy: urls of relays that are full, not to be dialled again soon.
     @ivar again_at: when L{gunnet.mesh.relay.Relay.turn} is to be called at the latest, milliseconds since
         1970; L{None} for not until something happens.
+    @ivar deliveries: how many updates there are in C{frames}, or wait for readers.
+    @ivar heard: when what they tell was heard, milliseconds since 1970.
     """
 
     commit: Commit | None
@@ -61,3 +63,5 @@ class Turn:
     dial: list[Dial]
     busy: list[str]
     again_at: float | None
+    deliveries: int = 0
+    heard: float = 0.0

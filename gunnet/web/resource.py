@@ -4,6 +4,7 @@ The HTTP side of the relay: one port for the WebSocket upgrade, a page for peopl
     GET /           what this is and how to connect
     GET /gun        with an upgrade (any query): a WebSocket link; without: a short page
     GET /healthz    JSON; 503 while writes can't be stored
+    GET /readyz …   C{/readyz}, and metrics where they are wanted (L{gunnet.seeing.pages})
     GET /gun/challenge, POST /gun/token
                     for users with a key (C{--allow-user}, L{gunnet.web.entrance})
     GET /gun/ice.json
@@ -17,7 +18,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.resource import WebSocketResource
@@ -143,6 +144,7 @@ class Root(Resource):
         users: UserTokens | None = None,
         ice: IceServers | None = None,
         clients: Clients | None = None,
+        pages: Mapping[bytes, IResource] | None = None,
     ) -> None:
         """
         @param factory: makes the WebSocket links.
@@ -152,6 +154,7 @@ class Root(Resource):
         @param users: gives tokens for that to those who own a key; L{None} for nobody.
         @param ice: what pages are told of STUN and TURN servers; L{None} for nothing.
         @param clients: who makes requests; L{None} for whoever is connected.
+        @param pages: more pages, by their paths.
         """
         super().__init__()
         self._path = path.encode()
@@ -169,6 +172,7 @@ class Root(Resource):
         if users is not None:
             self._found[folder + b"/challenge"] = Challenge(users, door, counters, seconds)
             self._found[folder + b"/token"] = Tokens(users, door, tries, counters, seconds)
+        self._found.update(pages or {})
         self._scripts_missing = b"not found\n"
         if gun_js is None:
             self._scripts_missing = (

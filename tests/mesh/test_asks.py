@@ -167,6 +167,15 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(5, len(self.answers()))
         self.assertEqual(0, len(self.talk.relay.checks))
 
+    def test_refusals_counted(self) -> None:
+        """What the rule refuses counts once for each put; what it accepts does not."""
+        self.begin()
+        for at, answer in enumerate((Answer("reject"), ACCEPT, DROP, Answer("reject"))):
+            self.put(f"p{at}", f"k{at}")
+            self.answer(at, answer)
+        self.assertEqual(2, self.talk.counters["puts_refused_by_rule"])
+        self.assertEqual(1, self.talk.counters["puts_dropped"])
+
     def test_asks_counted(self) -> None:
         """That others wait is counted."""
         self.begin(asks=2)
