@@ -42,6 +42,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay.
   - L{gunnet.web}: what is seen over plain HTTP.
+  - L{gunnet.tls}: certificates, ours and those of others: C{certificates}, C{outgoing}; C{renewals} (ACME).
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
     C{rules} and C{program} (the operator's own), C{gate} (all of it).

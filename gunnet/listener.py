@@ -4,7 +4,6 @@ Where a relay listens: a Twisted endpoint each, with TLS on it or not.
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gunnet.settings import Settings, SettingsError
+from gunnet.tls.service import TlsService
 
 BACKLOG = 1024
 """So many connections may wait for the reactor to accept them; of more, some have to dial again."""
@@ -32,9 +32,12 @@ class Listener(Service):
 
     log = Logger()
 
-    def __init__(self, description: str, settings: Settings, site: IProtocolFactory, reactor: Any) -> None:
+    def __init__(
+        self, description: str, settings: Settings, site: IProtocolFactory, reactor: Any, tls: TlsService
+    ) -> None:
         """
         @param description: a Twisted endpoint string.
+        @param tls: put under what does not say C{ssl:} itself.
         """
         self.setName(f"listen:{description}")
         self.port: IListeningPort | None = None
@@ -43,13 +46,14 @@ class Listener(Service):
         self._settings = settings
         self._site = site
         self._reactor = reactor
+        self._tls = tls
 
     def startService(self) -> None:
         """
         Listen.
 
         @raise CannotListenError: for instance because the port is taken.
-        @raise SettingsError: the endpoint string, a key or a certificate is of no use.
+        @raise SettingsError: the endpoint string is of no use.
         """
         super().startService()
         try:
@@ -58,8 +62,8 @@ class Listener(Service):
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site
         self.secure = self._description.startswith("ssl:")
-        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self.secure:
-            factory = tls_factory(self._settings.tls_key, self._settings.tls_cert, factory)
+        if self._tls.enabled and not self.secure:
+            factory = self._tls.wrap(factory)
             self.secure = True
         failures: list[Failure] = []
         self._listening = endpoint.listen(factory)
@@ -99,41 +103,6 @@ def _with_backlog(description: str) -> str:
     """An endpoint string that lets more dial at once than Twisted's 50, unless it says how many itself."""
     has_one = not description.startswith(("tcp:", "ssl:")) or ":backlog=" in description
     return description if has_one else f"{description}:backlog={BACKLOG}"
-
-
-def tls_factory(key: str, cert: str, factory: IProtocolFactory) -> IProtocolFactory:
-    """
-    Put TLS under C{factory}.
-
-    @param key: PEM file of the private key.
-    @param cert: PEM file of the certificate, with those that lead from it to a root after it.
-    @raise SettingsError: they can't be read or don't fit.
-    """
-    from OpenSSL import SSL, crypto
-    from twisted.internet.ssl import Certificate, CertificateOptions, PrivateCertificate
-    from twisted.protocols.tls import TLSMemoryBIOFactory
-
-    try:
-        with open(key, "rb") as file:
-            key_pem = file.read()
-        with open(cert, "rb") as file:
-            found = re.findall(
-                rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read(), re.DOTALL
-            )
-        if not found:
-            raise SettingsError(f"TLS: {cert} holds no certificate (PEM)")
-        own = PrivateCertificate.loadPEM(found[0] + b"\n" + key_pem)
-        options = CertificateOptions(
-            privateKey=own.privateKey.original,
-            certificate=own.original,
-            extraCertChain=[Certificate.loadPEM(pem).original for pem in found[1:]],
-        )
-        options.getContext()
-    except OSError as e:
-        raise SettingsError(f"TLS: {e.strerror}: {e.filename}") from e
-    except (SSL.Error, crypto.Error) as e:
-        raise SettingsError(f"TLS: {key} and {cert} are no key and certificate that fit (PEM)") from e
-    return TLSMemoryBIOFactory(options, False, factory)
 
 
 def _address(address: Any) -> str | None:

@@ -27,6 +27,8 @@ from gunnet.settings import Settings
 from gunnet.store.interface import Store
 from gunnet.store.memory import MemoryStore
 from gunnet.store.writer import StoreWriter
+from gunnet.tls.outgoing import Trust
+from gunnet.tls.service import TlsService
 from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.transport.neighbours import Beacon
@@ -87,16 +89,19 @@ class RelayService(MultiService):
         self.gate.guard(self.mesh)
         self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
+        self.tls = TlsService(settings.tls, settings.acme, settings.data, reactor, random, relay.counters)
+        self.trust = Trust(settings.tls.authorities)
         site = RelaySite(self._root(), reactor)
-        self.listeners = [Listener(description, settings, site, reactor) for description in settings.listen]
+        self.listeners = [Listener(each, settings, site, reactor, self.tls) for each in settings.listen]
         self.dialers = Dialers(
-            self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire
+            self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire, trust=self.trust
         )
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
         self.multicast = self._multicast()
         self.room: Room | None = None
         try:
+            self.tls.open()
             self.room = self._room()
             for url in settings.peers:
                 self.dialers.configure(url)
@@ -109,14 +114,16 @@ class RelayService(MultiService):
 
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
-        before = [self.mesh, *self.listeners, self.dialers]
+        before = [self.mesh, *self.listeners, self.tls, self.dialers]
         return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        return Root(factory, settings.path, settings.gun_js, door, self.gate.users, self.ice)
+        return Root(
+            factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, self.tls.certificates
+        )
 
     def _room(self) -> Room | None:
         name = self.settings.rtc.room
@@ -141,6 +148,7 @@ class RelayService(MultiService):
                 relay.counters,
                 relay.limits,
                 allowed=allowed,
+                trust=self.trust,
             )
         ]
 
@@ -180,6 +188,10 @@ class RelayService(MultiService):
         if self.settings.access.needs_token:
             self.log.info("no multicast: who connects needs a token, and there it could not be asked for")
 
+    def reload(self) -> None:
+        """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
+        self._reactor.callFromThread(self.tls.look)
+
     def stopService(self) -> Deferred[None]:
         """
         Accept nothing more; store and acknowledge what was heard; say goodbye to the peers; close the store.
@@ -189,7 +201,7 @@ class RelayService(MultiService):
         Service.stopService(self)
         done = _all(
             maybeDeferred(part.stopService)
-            for part in (*self.listeners, *self.multicast, *self.peers_from, *self._watchers)
+            for part in (*self.listeners, self.tls, *self.multicast, *self.peers_from, *self._watchers)
         )
         done.addCallback(self._drain)
         done.addCallback(self._leave)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,14 +27,20 @@ from gunnet.limits import Limits
 from gunnet.rtc import options as rtc
 from gunnet.rtc.wanted import Rtc
 from gunnet.sources import Values, from_environment, from_file, from_options, lists
+from gunnet.tls.options import ACME, TlsOptions
+from gunnet.tls.options import GROUP as TLS
+from gunnet.tls.wanted import Acme, Tls
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
+
+_SECURE = ("tls-key", "tls-cert", "acme-domain")
+"""With any of these a relay listens with TLS."""
 
 COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
-class Options(AccessOptions, rtc.RtcOptions):
+class Options(AccessOptions, rtc.RtcOptions, TlsOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -42,7 +49,7 @@ class Options(AccessOptions, rtc.RtcOptions):
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
         "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
-        "the relay, and on WebRTC, are variables too: GUNNET_ALLOW_PUB for --allow-pub."
+        "the relay, on TLS and on WebRTC are variables too: GUNNET_ALLOW_PUB for --allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
@@ -62,8 +69,6 @@ class Options(AccessOptions, rtc.RtcOptions):
         ["multicast-ttl", None, None, "How many networks that crosses [default: 1]"],
         ["max-data", None, None, f"Largest data folder [default: {settings.DATA_BYTES_MAX >> 30}G]"],
         ["gun-js", None, None, "Folder of the npm package gun, to serve /gun.js, /gun/sea.js …"],
-        ["tls-key", None, None, "PEM file of the private key; with --tls-cert, listen with TLS"],
-        ["tls-cert", None, None, "PEM file of the certificate and its chain"],
         ["config", None, None, "TOML file with these options"],
     ]
     optFlags = [
@@ -144,8 +149,6 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         "gossip": "gossip",
         "gossip-allow": "gossip_allow",
         "gun-js": "gun_js",
-        "tls-key": "tls_key",
-        "tls-cert": "tls_cert",
     }
     fields: Values = {field: said[name] for name, field in known.items() if name in said}
     if not said.get("store", True):
@@ -153,9 +156,11 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     fields["access"] = access_of(said)
     fields["multicast"] = _multicast(said, fields["access"])
     fields["rtc"] = Rtc(**rtc.GROUP.chosen(said))
+    fields["tls"] = Tls(**TLS.chosen(said))
+    fields["acme"] = _acme(said)
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
-    return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
+    return settings.Settings(listen=_listen(sources, not said.keys().isdisjoint(_SECURE)), **fields)
 
 
 def _multicast(said: Values, access: Access) -> settings.Multicast | None:
@@ -164,6 +169,13 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
         return None
     group, port = said.get("multicast", (settings.Multicast.group, settings.Multicast.port))
     return settings.Multicast(group, port, said.get("multicast-interface", ()), said.get("multicast-ttl", 1))
+
+
+def _acme(said: Values) -> Acme:
+    chosen = ACME.chosen(said)
+    if "http" in chosen:
+        chosen["http"] = _listening_at(said, chosen["http"])
+    return Acme(**chosen)
 
 
 def _limits(said: Values) -> Limits:
@@ -188,10 +200,15 @@ def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:
         for source in reversed(sources):
             said.update(source)
         port = said.get("port", settings.TLS_PORT if secure else settings.PORT)
-        host = said.get("host", "::" if _both_protocols() else "")
-        interface = f":interface={quoteStringArgument(host)}" if host else ""
-        endpoints.append(f"tcp:{port}{interface}")
+        endpoints.append(_listening_at(said, port))
     return tuple(dict.fromkeys(endpoints))
+
+
+def _listening_at(said: Values, port: int) -> str:
+    """An endpoint string for a TCP port: on all addresses, unless it was said on which."""
+    host = said.get("host", "::" if _both_protocols() else "")
+    interface = f":interface={quoteStringArgument(host)}" if host else ""
+    return f"tcp:{port}{interface}"
 
 
 def _both_protocols() -> bool:
@@ -238,6 +255,9 @@ class CommandLineService(MultiService):
             if reason is None:
                 raise
             refuse(reason, 1)
+        for relay in self:
+            if relay.tls.enabled and hasattr(signal, "SIGHUP"):
+                signal.signal(signal.SIGHUP, lambda *_, relay=relay: relay.reload())
         collect_less()
 
 

@@ -25,6 +25,7 @@ from gunnet.rtc.wanted import Rtc
 from gunnet.service import RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
+from gunnet.tls.wanted import Tls
 
 
 class TapCase(SynchronousTestCase):
@@ -114,8 +115,7 @@ class OptionsTests(TapCase):
                 gossip_allow=("10.0.0.0/8", "::1"),
                 sync=False,
                 gun_js="g",
-                tls_key="k",
-                tls_cert="c",
+                tls=Tls(keys=("k",), certs=("c",)),
                 limits=Limits(message_bytes=65536, peers=9),
             ),
         )
@@ -294,8 +294,7 @@ class EnvironmentTests(TapCase):
             listen=("tcp:5000",),
             peers=("http://a/gun", "ws://b/gun"),
             peers_from="https://l/r",
-            tls_key="k",
-            tls_cert="c",
+            tls=Tls(keys=("k",), certs=("c",)),
             axe=False,
             data=None,
         )
@@ -340,7 +339,7 @@ class ConfigurationTests(TapCase):
             axe = false
             multicast = true
             gun-js = "g"
-            tls-key = "k"
+            tls-key = ["k"]
             tls-cert = "c"
         """
         expected = Settings(
@@ -356,8 +355,7 @@ class ConfigurationTests(TapCase):
             axe=False,
             multicast=Multicast(),
             gun_js="g",
-            tls_key="k",
-            tls_cert="c",
+            tls=Tls(keys=("k",), certs=("c",)),
             limits=Limits(message_bytes=1 << 20, peers=9),
         )
         self.assertEqual(self.settings(config=config), expected)

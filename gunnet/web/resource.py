@@ -140,6 +140,7 @@ class Root(Resource):
         door: Door | None = None,
         users: UserTokens | None = None,
         ice: IceServers | None = None,
+        certificates: Callable[[], dict[str, float]] | None = None,
     ) -> None:
         """
         @param factory: makes the WebSocket links.
@@ -148,6 +149,7 @@ class Root(Resource):
         @param door: who may open them; L{None} for everybody.
         @param users: gives tokens for that to those who own a key; L{None} for nobody.
         @param ice: what pages are told of STUN and TURN servers; L{None} for nothing.
+        @param certificates: how many seconds certificates still hold, by name.
         """
         super().__init__()
         self._path = path.encode()
@@ -157,7 +159,7 @@ class Root(Resource):
         self._upgrade = Upgrade(factory, door, tries, seconds)
         page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
         self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
-        self._found[b"/healthz"] = Health(factory.mesh.relay)
+        self._found[b"/healthz"] = Health(factory.mesh.relay, certificates or dict)
         folder = self._path.rstrip(b"/")
         if ice:
             self._found[folder + b"/ice.json"] = Ice(ice, door, tries, counters, seconds)
@@ -247,13 +249,15 @@ class Health(Resource):
 
     isLeaf = True
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, certificates: Callable[[], dict[str, float]]) -> None:
         super().__init__()
         self._relay = relay
+        self._certificates = certificates
 
     def render_GET(self, request: Request) -> bytes:
         """Tell."""
-        health = {"version": __version__, **self._relay.health()}
+        ends = {name: int(seconds) for name, seconds in self._certificates().items()}
+        health = {"version": __version__, **self._relay.health(), "certificates": ends}
         request.setResponseCode(200 if health["ok"] else 503)
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")
