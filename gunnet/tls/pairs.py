@@ -85,15 +85,17 @@ def read_certificates(path: str) -> tuple[x509.Certificate, ...]:
 
     @raise SettingsError: it can't be read, or has none.
     """
+    data = _read(path)
     try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
+        return tuple(x509.load_pem_x509_certificates(data))
     except ValueError as e:
         raise SettingsError(f"TLS: {path} holds no certificate (PEM), or a damaged one") from e
 
 
 def _key(path: str) -> Any:
+    data = _read(path)
     try:
-        return load_pem_private_key(_read(path), None)
+        return load_pem_private_key(data, None)
     except TypeError as e:
         raise SettingsError(f"TLS: the private key in {path} needs a password, which is not asked for") from e
     except (ValueError, UnsupportedAlgorithm) as e:
