@@ -35,6 +35,7 @@ _REASONS = {
     _CODES.ERR_CERT_REVOKED: "was revoked",
     **dict.fromkeys(
         (
+            _CODES.ERR_CERT_SIGNATURE_FAILURE,  # of another authority with that name
             _CODES.ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
             _CODES.ERR_SELF_SIGNED_CERT_IN_CHAIN,
             _CODES.ERR_UNABLE_TO_GET_ISSUER_CERT,

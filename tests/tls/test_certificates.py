@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from gunnet.tls.certificates import Certificates
@@ -25,7 +24,7 @@ class CertificatesCase(PairCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = Clock()
+        self.clock = MemoryReactorClock()
         self.certificates = Certificates()
         self.factory = TLSMemoryBIOFactory(self.certificates, False, talk(), clock=self.clock)
 
