@@ -8,7 +8,8 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{compiled}: what is compiled in the installed gunnet, which must be: the tests of the core, and
     with relays of it those of crashes and some with gun.js.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
-  - C{debian}: no tests; installs Chromium, coturn and C{ip} from Debian's packages, where that is possible.
+  - C{debian}: no tests; installs Chromium, coturn, C{ip} and pebble from Debian's packages, where that is
+    possible.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
 """The suites that take long, and what trial is to be told for each."""
-PACKAGES = {"chromium": "chromium", "coturn": "turnserver", "iproute2": "ip"}
+PACKAGES = {"chromium": "chromium", "coturn": "turnserver", "iproute2": "ip", "pebble": "pebble"}
 """Debian's packages that the interoperation tests use, and a program of each."""
 
 COMPILED = (
