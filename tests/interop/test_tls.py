@@ -5,6 +5,7 @@ Relays with TLS, as processes, with a private authority (C{docs/tls.md}).
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,7 +18,7 @@ from twisted.web.static import Data
 
 from gunnet.tls.certificates import Certificates
 from tests.interop import node
-from tests.interop.children import until
+from tests.interop.children import Child, until
 from tests.interop.clients import Page
 from tests.interop.relays import HOST
 from tests.interop.scenario import all_ok
@@ -134,6 +135,16 @@ class DialTests(TlsCase):
             await down.said("linked to ")
             self.assertTrue(down.says(f"://localhost:{up.port}/gun"), down.report())
             await down.stop()
+        for options, why in (
+            (["--tls-ca", self.ca], "equal: "),
+            ([], "comes from an authority that is not believed here (--tls-ca)"),
+        ):
+            sync = Child("gunnet sync")
+            command = [sys.executable, "-m", "gunnet", "sync", up.url, "--data", self.mktemp(), *options]
+            sync.start(self, [*command, "--timeout", "5"], up.environment())
+            status = await sync.ended()
+            self.assertTrue(any(why in line for line in sync.output), sync.report())
+            self.assertEqual("equal" not in why, bool(status))
         await up.stop()
 
     async def test_refused(self) -> None:

@@ -4,6 +4,9 @@ Tests for L{gunnet.tls.outgoing}: whom we take for whom we dialled.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -118,6 +121,37 @@ class TrustTests(PairCase):
             self.assertEqual((host, port), (inner._hostText, inner._port))
             if secure:
                 self.assertIs(reactor, endpoint._wrapperFactory(talk())._clock)
+
+
+class ReactorTests(PairCase):
+    """Programs may run on a reactor that is not the one of the process."""
+
+    def test_no_global_reactor(self) -> None:
+        """Nothing asks for that, on either end of a connection."""
+        program = (
+            "import sys\n"
+            "from twisted.internet.testing import MemoryReactorClock, StringTransport\n"
+            "from twisted.web.client import URI, HTTPConnectionPool\n"
+            "from tests.tls.handshakes import talk\n"
+            "from gunnet.counters import Counters\n"
+            "from gunnet.tls.outgoing import Trust\n"
+            "from gunnet.tls.service import TlsService\n"
+            "from gunnet.tls.wanted import Acme, Tls\n"
+            "reactor = MemoryReactorClock()\n"
+            "endpoint = Trust().endpoint('a.example', 443, reactor)\n"
+            "factories = [endpoint._wrapperFactory(talk())]\n"
+            "for challenge in ('http-01', 'tls-alpn-01'):\n"
+            "    acme = Acme(('a.example',), agreed=True, challenge=challenge)\n"
+            "    tls = TlsService(Tls(), acme, None, reactor, None, Counters())\n"
+            "    tls.put('a.example', 'token', 'answer')\n"
+            "    factories.append(tls.wrap(talk()))\n"
+            "for factory in factories:\n"
+            "    factory.buildProtocol(None).makeConnection(StringTransport())\n"
+            "sys.exit('twisted.internet.reactor' in sys.modules)\n"
+        )
+        checkout = Path(__file__).resolve().parents[2]
+        done = subprocess.run([sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
 
 
 def real_now() -> float:

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.web.static import Data
 
 from gunnet.counters import Counters
 from gunnet.settings import SettingsError
@@ -158,6 +159,19 @@ class AcmeTests(ServiceCase):
                 self.assertEqual(body, found[1])
         tls.drop("a.example", "token")
         self.assertEqual(404, get(site, "/.well-known/acme-challenge/token")[0])
+        tls.stopService()
+
+    def test_fallback(self) -> None:
+        """Something else may answer what is no challenge."""
+        tls = self.service(domains=("a.example",), folder=self.mktemp())
+        tls.fallback = Data(b"elsewhere\n", "text/plain")
+        tls.fallback.isLeaf = True
+        tls.startService()
+        tls.put("a.example", "token", "answer")
+        site = self.reactor.tcpServers[0][1]
+        self.assertEqual((200, b"elsewhere\n"), get(site, "/gun"))
+        self.assertEqual((200, b"elsewhere\n"), get(site, "/.well-known/other"))
+        self.assertEqual((200, b"answer"), get(site, "/.well-known/acme-challenge/token"))
         tls.stopService()
 
     def test_taken(self) -> None:
