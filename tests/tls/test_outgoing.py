@@ -124,28 +124,24 @@ class TrustTests(PairCase):
 
 
 class ReactorTests(PairCase):
-    """Programs may run on a reactor that is not the one of the process."""
+    """Programs may dial on a reactor that is not the one of the process."""
 
     def test_no_global_reactor(self) -> None:
-        """Nothing asks for that, on either end of a connection."""
+        """Nothing asks for that."""
         program = (
             "import sys\n"
             "from twisted.internet.testing import MemoryReactorClock, StringTransport\n"
             "from twisted.web.client import URI, HTTPConnectionPool\n"
-            "from tests.tls.handshakes import talk\n"
-            "from gunnet.counters import Counters\n"
             "from gunnet.tls.outgoing import Trust\n"
-            "from gunnet.tls.service import TlsService\n"
-            "from gunnet.tls.wanted import Acme, Tls\n"
+            "from gunnet.transport.dialer import endpoint_of\n"
+            "from tests.tls.handshakes import talk\n"
             "reactor = MemoryReactorClock()\n"
-            "endpoint = Trust().endpoint('a.example', 443, reactor)\n"
-            "factories = [endpoint._wrapperFactory(talk())]\n"
-            "for challenge in ('http-01', 'tls-alpn-01'):\n"
-            "    acme = Acme(('a.example',), agreed=True, challenge=challenge)\n"
-            "    tls = TlsService(Tls(), acme, None, reactor, None, Counters())\n"
-            "    tls.put('a.example', 'token', 'answer')\n"
-            "    factories.append(tls.wrap(talk()))\n"
-            "for factory in factories:\n"
+            "agent = Trust().agent(reactor, HTTPConnectionPool(reactor, persistent=False))\n"
+            "for endpoint in (\n"
+            "    agent._endpointFactory.endpointForURI(URI.fromBytes(b'https://a.example/')),\n"
+            "    endpoint_of('wss://a.example/gun', reactor),\n"
+            "):\n"
+            "    factory = endpoint._wrapperFactory(talk())\n"
             "    factory.buildProtocol(None).makeConnection(StringTransport())\n"
             "sys.exit('twisted.internet.reactor' in sys.modules)\n"
         )
