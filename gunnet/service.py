@@ -71,6 +71,7 @@ class RelayService(MultiService):
         settings, reactor, random = self.settings, self._reactor, self._random
         super().startService()
         self.gate = Gate(settings.access, settings.limits, reactor, random.randbytes)
+        self.trust = Trust(settings.tls.authorities)
         self.store = open_store(settings)
         self.writer = StoreWriter(self.store, reactor)
         allowed = AllowRule(settings.gossip_allow)
@@ -90,7 +91,6 @@ class RelayService(MultiService):
         self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
         self.tls = TlsService(settings.tls, settings.acme, settings.data, reactor, random, relay.counters)
-        self.trust = Trust(settings.tls.authorities)
         site = RelaySite(self._root(), reactor)
         self.listeners = [Listener(each, settings, site, reactor, self.tls) for each in settings.listen]
         self.dialers = Dialers(

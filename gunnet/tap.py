@@ -29,7 +29,7 @@ from gunnet.rtc.wanted import Rtc
 from gunnet.sources import Values, from_environment, from_file, from_options, lists
 from gunnet.tls.options import ACME, TlsOptions
 from gunnet.tls.options import GROUP as TLS
-from gunnet.tls.wanted import Acme, Tls
+from gunnet.tls.wanted import HTTP_PORT, Acme, Tls
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
 
@@ -173,8 +173,8 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
 
 def _acme(said: Values) -> Acme:
     chosen = ACME.chosen(said)
-    if "http" in chosen:
-        chosen["http"] = _listening_at(said, chosen["http"])
+    if chosen:
+        chosen["http"] = _listening_at(said, chosen.get("http", HTTP_PORT))
     return Acme(**chosen)
 
 

@@ -272,6 +272,13 @@ class StartTests(ServiceCase):
             relay = self.relay(tls=Tls((key,), (cert,)))
             self.assertIn("TLS", str(self.assertRaises(SettingsError, relay.startService)))
 
+    def test_unusable_authorities(self) -> None:
+        """So are those of others."""
+        path = self.mktemp()
+        relay = self.relay(data=path, tls=Tls(authorities=("/nonexistent",)))
+        self.assertIn("/nonexistent", str(self.assertRaises(SettingsError, relay.startService)))
+        self.assertFalse(os.path.exists(path))
+
     def test_unusable_folder(self) -> None:
         """A data folder that is a file raises, and nothing listens."""
         path = self.mktemp()

@@ -5,7 +5,6 @@ thread.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,8 +28,6 @@ from gunnet.tls.wanted import Acme
 REQUEST_SECONDS = 20
 ORDER_SECONDS = 120.0
 """So long the authority may take to look at our answers and to sign."""
-
-logging.getLogger("acme").setLevel(logging.WARNING)
 
 
 class AcmeError(Exception):

@@ -168,7 +168,7 @@ class _Undecided(Protocol):
     def __init__(self, doors: ChallengeFactory, addr: Any) -> None:
         self._doors = doors
         self._addr = addr
-        self._hello = doors.challenges.offered()
+        self._hello: Hello | None = doors.challenges.offered()
         self._said = b""
         self._inner: IProtocol | None = None
 
@@ -182,14 +182,17 @@ class _Undecided(Protocol):
         if self._inner is not None:
             self._inner.dataReceived(data)
             return
+        hello = self._hello
+        if hello is None:
+            return
         self._said += data
-        self._hello.feed(data)
-        if self._hello.complete or len(self._said) > HELLO_BYTES_MAX:
-            self._decide()
+        hello.feed(data)
+        if hello.complete or len(self._said) > HELLO_BYTES_MAX:
+            self._hello = None
+            self._decide(hello.is_challenge)
 
-    def _decide(self) -> None:
+    def _decide(self, is_challenge: bool) -> None:
         transport: Any = self.transport
-        is_challenge = self._hello.is_challenge
         if not is_challenge:
             self._end.cancel()
         factory = self._doors.authorities if is_challenge else self._doors.usual

@@ -4,7 +4,9 @@ A private key and its certificate, read from PEM files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cryptography import x509
@@ -16,7 +18,7 @@ from service_identity.hazmat import DNS_ID, verify_service_identity
 
 from gunnet.settings_error import SettingsError
 
-PEM_BYTES_MAX = 1024 * 1024
+PEM_BYTES_MAX = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,14 @@ class Pair:
         hosts = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
         return (*hosts, *map(str, found.get_values_for_type(x509.IPAddress)))
 
+    @cached_property
+    def _patterns(self) -> Sequence[Any]:
+        return extract_patterns(self.chain[0])
+
     def fits(self, name: str) -> bool:
         """Whether it is for that host name: itself, or all that end as it does."""
         try:
-            verify_service_identity(extract_patterns(self.chain[0]), [DNS_ID(name)], [])
+            verify_service_identity(self._patterns, [DNS_ID(name)], [])
         except (VerificationError, CertificateError, ValueError):
             return False
         return True
@@ -105,9 +111,12 @@ def _key(path: str) -> Any:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(PEM_BYTES_MAX)
+            data = file.read(PEM_BYTES_MAX + 1)
     except (OSError, ValueError) as e:
         raise SettingsError(f"TLS: {path}: {getattr(e, 'strerror', None) or e}") from e
+    if len(data) > PEM_BYTES_MAX:
+        raise SettingsError(f"TLS: {path}: larger than {PEM_BYTES_MAX} bytes")
+    return data
 
 
 def _public(key: Any) -> bytes:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.settings import SettingsError
+from gunnet.tls import pairs
 from gunnet.tls.pairs import Pair, read_pair
 from tests.tls.authority import DAY, Authority, pem_of
 
@@ -76,6 +77,11 @@ class ReadTests(PairCase):
             self.assertIn("no private key", self.refused(half, cert))
         for half in (cert[: len(cert) // 2], b"", key):
             self.assertIn("no certificate", self.refused(key, half))
+
+    def test_large(self) -> None:
+        """One that is larger than any list of authorities."""
+        self.patch(pairs, "PEM_BYTES_MAX", 10)
+        self.assertIn("larger than 10 bytes", self.refused(*self.authority.gives("relay.example")))
 
     def test_mismatch(self) -> None:
         """The key of another certificate."""
