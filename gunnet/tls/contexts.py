@@ -7,9 +7,10 @@ never change.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from gunnet.settings_error import SettingsError
 from gunnet.tls.pairs import Pair
@@ -52,13 +53,14 @@ def server_context(
             for certificate in pair.chain[1:]:
                 context.add_extra_chain_cert(certificate)
             context.check_privatekey()
-        except (SSL.Error, TypeError, ValueError) as e:
-            raise SettingsError(f"TLS: OpenSSL has no use for the key or the certificate: {e}") from e
+        except SSL.Error as e:  # a weak one, for instance
+            why = "; ".join(reason for _, _, reason in e.args[0])
+            raise SettingsError(f"TLS: OpenSSL refuses the key or the certificate: {why}") from e
     context.set_cipher_list(CIPHERS)
     return context
 
 
-def client_context(authorities: Sequence[Any]) -> SSL.Context:
+def client_context(authorities: Sequence[x509.Certificate]) -> SSL.Context:
     """
     For connections that go out. Who uses it checks the name of the other side.
 
@@ -67,9 +69,9 @@ def client_context(authorities: Sequence[Any]) -> SSL.Context:
     context = _context()
     context.set_default_verify_paths()
     store = context.get_cert_store()
+    assert store is not None
     for certificate in authorities:
-        if store is not None:
-            store.add_cert(_x509(certificate))
+        store.add_cert(X509.from_cryptography(certificate))
     context.set_cipher_list(CIPHERS)
     return context
 
@@ -83,9 +85,3 @@ def _context() -> SSL.Context:
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle connection keeps no 32 KiB
     return context
-
-
-def _x509(certificate: Any) -> Any:
-    from OpenSSL.crypto import X509
-
-    return X509.from_cryptography(certificate)

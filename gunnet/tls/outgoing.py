@@ -9,6 +9,7 @@ either.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 from weakref import ref
 
@@ -18,13 +19,11 @@ from service_identity.cryptography import verify_certificate_hostname, verify_ce
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from gunnet.settings_error import SettingsError
 from gunnet.tls.contexts import client_context
 from gunnet.tls.pairs import read_certificates
 
@@ -45,7 +44,6 @@ _REASONS = {
         "comes from an authority that is not believed here (--tls-ca)",
     ),
 }
-_log = Logger()
 
 
 class PeerRefused(Exception):
@@ -60,11 +58,12 @@ class Trust:
         @param authorities: PEM files of authorities, apart from those of the system.
         @raise SettingsError: one can't be read, or has no certificate in it.
         """
-        certificates = [each for path in authorities for each in read_certificates(path)]
-        try:
-            self._context = client_context(certificates)
-        except SSL.Error as e:
-            raise SettingsError(f"TLS: the authorities can't be used: {e}") from e
+        self._authorities = [each for path in authorities for each in read_certificates(path)]
+
+    @cached_property
+    def _context(self) -> SSL.Context:
+        """Shared by all connections, and made for the first: the system's authorities take a megabyte."""
+        return client_context(self._authorities)
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """What makes the TLS half of a connection to C{host}, a name in ASCII or an address."""
@@ -133,7 +132,6 @@ class _Creator:
             check(certificate.to_cryptography(), self._host)
         except (VerificationError, CertificateError):
             return f"its certificate is not for {self._host}"
-        except Exception:
-            _log.failure("while looking at the certificate of {host}", host=self._host)
-            return f"its certificate is not for {self._host}"
+        except Exception as e:
+            return f"its certificate can't be read: {type(e).__name__}"
         return None

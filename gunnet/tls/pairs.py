@@ -54,13 +54,14 @@ class Pair:
         return (*hosts, *map(str, found.get_values_for_type(x509.IPAddress)))
 
     @cached_property
-    def _patterns(self) -> Sequence[Any]:
+    def patterns(self) -> Sequence[Any]:
+        """The same, as C{service_identity} has them."""
         return extract_patterns(self.chain[0])
 
     def fits(self, name: str) -> bool:
         """Whether it is for that host name: itself, or all that end as it does."""
         try:
-            verify_service_identity(self._patterns, [DNS_ID(name)], [])
+            verify_service_identity(self.patterns, [DNS_ID(name)], [])
         except (VerificationError, CertificateError, ValueError):
             return False
         return True
@@ -78,6 +79,10 @@ def read_pair(key_path: str, cert_path: str, now: float) -> Pair:
         raise SettingsError(
             f"TLS: the private key in {key_path} is not that of the first certificate in {cert_path}"
         )
+    try:
+        _ = pair.names, pair.patterns
+    except (ValueError, CertificateError, x509.DuplicateExtension) as e:
+        raise SettingsError(f"TLS: the names in {cert_path} can't be read") from e
     if pair.ends <= now:
         raise SettingsError(f"TLS: {cert_path} has expired, at {pair.chain[0].not_valid_after_utc}")
     if pair.begins > now:

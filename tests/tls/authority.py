@@ -42,12 +42,18 @@ class Authority:
         return self.certificate.public_bytes(Encoding.PEM)
 
     def gives(
-        self, *names: str, begins: float = -DAY, ends: float = 90 * DAY, key: Any = None
+        self,
+        *names: str,
+        begins: float = -DAY,
+        ends: float = 90 * DAY,
+        key: Any = None,
+        extension: x509.ExtensionType | None = None,
     ) -> tuple[bytes, bytes]:
         """
         @param names: host names and addresses.
         @param begins: seconds from now.
         @param ends: likewise.
+        @param extension: goes into the certificate.
         @return: (private key, certificate), PEM.
         """
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -56,6 +62,8 @@ class Authority:
         if names:
             found = x509.SubjectAlternativeName([_general(name) for name in names])
             builder = builder.add_extension(found, critical=False)
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(self._key, SHA256())
         return pem_of(key), certificate.public_bytes(Encoding.PEM)
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from gunnet.settings import SettingsError
 from gunnet.tls.certificates import Certificates
 from tests.tls.handshakes import Visitor, talk
 from tests.tls.test_pairs import NOW, PairCase
@@ -121,6 +123,15 @@ class ModernTests(CertificatesCase):
         for ciphers in (b"ECDHE+AESGCM", b"ECDHE+CHACHA20"):
             visitor = self.visit(versions=TLS1_2, ciphers=ciphers)
             self.assertRegex(visitor.connection.get_cipher_name() or "", "^ECDHE-ECDSA-.*(GCM|CHACHA20)")
+
+    def test_weak_key(self) -> None:
+        """A key that OpenSSL takes for too weak is refused in a line; what was there before stays."""
+        weak = rsa.generate_private_key(65537, 1024)
+        error = self.assertRaises(SettingsError, self.show, "first.example", key=weak)
+        self.assertIn("ee key too small", str(error))
+        self.assertEqual("first.example", self.visit().shown)
+        self.show("first.example", key=rsa.generate_private_key(65537, 2048))
+        self.assertIn("RSA", self.visit(versions=TLS1_2).connection.get_cipher_name() or "")
 
     def test_renegotiation(self) -> None:
         """Who wants to begin anew is told no, and the link goes on."""

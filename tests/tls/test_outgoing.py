@@ -11,6 +11,8 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -19,9 +21,10 @@ from twisted.python.failure import Failure
 from twisted.python.runtime import seconds
 from twisted.test.iosim import FakeTransport, connect
 from twisted.web.client import URI, HTTPConnectionPool
+from zope.interface import implementer
 
 from gunnet.settings import SettingsError
-from gunnet.tls.certificates import Certificates
+from gunnet.tls.contexts import server_context
 from gunnet.tls.outgoing import PeerRefused, Trust
 from gunnet.tls.pairs import Pair
 from tests.tls.authority import Authority
@@ -42,6 +45,17 @@ class Dialling(Protocol):
         self.why = reason.value
 
 
+@implementer(IOpenSSLServerConnectionCreator)
+class Shows:
+    """Shows a certificate, whatever is in it."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._context = server_context(pair)
+
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+        return SSL.Connection(self._context)
+
+
 class TrustTests(PairCase):
     """A server with some certificate, and one that dials it. OpenSSL looks at the real clock."""
 
@@ -52,9 +66,8 @@ class TrustTests(PairCase):
         self.trust = Trust([self.file(self.authority.pem)])
 
     def dial(self, host: str, pair: tuple[bytes, bytes], trust: Trust | None = None) -> Dialling:
-        certificates = Certificates()
-        certificates.put("own", read_any(pair))
-        server = TLSMemoryBIOFactory(certificates, False, talk(), clock=self.clock).buildProtocol(None)
+        shows = Shows(read_any(pair))
+        server = TLSMemoryBIOFactory(shows, False, talk(), clock=self.clock).buildProtocol(None)
         creator = (trust or self.trust).creator(host)
         factory = Factory.forProtocol(Dialling)
         client = TLSMemoryBIOFactory(creator, True, factory, clock=self.clock).buildProtocol(None)
@@ -82,6 +95,12 @@ class TrustTests(PairCase):
         for host in ("other.example", "a.relay.example", "192.0.2.2"):
             self.assertEqual(f"its certificate is not for {host}", self.refusal(host, pair))
         self.assertIn("not for relay.example", self.refusal("relay.example", self.authority.gives()))
+
+    def test_unreadable(self) -> None:
+        """So is one whose names make no sense."""
+        broken = x509.UnrecognizedExtension(x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"nonsense")
+        pair = self.authority.gives(extension=broken)
+        self.assertIn("its certificate can't be read", self.refusal("relay.example", pair))
 
     def test_authority(self) -> None:
         """So is another authority, of the same name too; the system's believes neither."""

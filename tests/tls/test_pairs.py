@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -82,6 +83,11 @@ class ReadTests(PairCase):
         """One that is larger than any list of authorities."""
         self.patch(pairs, "PEM_BYTES_MAX", 10)
         self.assertIn("larger than 10 bytes", self.refused(*self.authority.gives("relay.example")))
+
+    def test_names(self) -> None:
+        """One whose names make no sense."""
+        broken = x509.UnrecognizedExtension(x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"nonsense")
+        self.assertIn("names in", self.refused(*self.authority.gives(extension=broken)))
 
     def test_mismatch(self) -> None:
         """The key of another certificate."""
