@@ -97,9 +97,11 @@ class TrustTests(PairCase):
         self.assertIn("not for relay.example", self.refusal("relay.example", self.authority.gives()))
 
     def test_unreadable(self) -> None:
-        """So is one whose names make no sense."""
-        broken = x509.UnrecognizedExtension(x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"nonsense")
-        pair = self.authority.gives(extension=broken)
+        """So is one that makes no sense where OpenSSL does not look."""
+        broken = x509.UnrecognizedExtension(
+            x509.ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS, b"nonsense"
+        )
+        pair = self.authority.gives("relay.example", extension=broken)
         self.assertIn("its certificate can't be read", self.refusal("relay.example", pair))
 
     def test_authority(self) -> None:
