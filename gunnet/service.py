@@ -122,7 +122,13 @@ class RelayService(MultiService):
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
         return Root(
-            factory, settings.path, settings.gun_js, door, self.gate.users, self.ice, self.tls.certificates
+            factory,
+            settings.path,
+            settings.gun_js,
+            door,
+            self.gate.users,
+            self.ice,
+            certificates=self.tls.certificates,
         )
 
     def _room(self) -> Room | None:

@@ -149,6 +149,11 @@ class Settings:
                 f"between 1024 and {self.limits.frame_bytes} is possible"
             )
 
+    @property
+    def has_tls(self) -> bool:
+        """Whether listeners that don't say so themselves speak TLS."""
+        return bool(self.tls.keys or self.acme.domains)
+
     def _check_discovery(self) -> None:
         if self.peers_from is not None:
             list_url(self.peers_from)

@@ -174,7 +174,7 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
 def _acme(said: Values) -> Acme:
     chosen = ACME.chosen(said)
     if chosen:
-        chosen["http"] = _listening_at(said, chosen.get("http", HTTP_PORT))
+        chosen["http"] = _tcp(chosen.get("http", HTTP_PORT), said)
     return Acme(**chosen)
 
 
@@ -200,12 +200,12 @@ def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:
         for source in reversed(sources):
             said.update(source)
         port = said.get("port", settings.TLS_PORT if secure else settings.PORT)
-        endpoints.append(_listening_at(said, port))
+        endpoints.append(_tcp(port, said))
     return tuple(dict.fromkeys(endpoints))
 
 
-def _listening_at(said: Values, port: int) -> str:
-    """An endpoint string for a TCP port: on all addresses, unless it was said on which."""
+def _tcp(port: int, said: Values) -> str:
+    """The endpoint string for a port, at the host that was said, or else everywhere."""
     host = said.get("host", "::" if _both_protocols() else "")
     interface = f":interface={quoteStringArgument(host)}" if host else ""
     return f"tcp:{port}{interface}"

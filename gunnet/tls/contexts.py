@@ -53,8 +53,9 @@ def server_context(
             for certificate in pair.chain[1:]:
                 context.add_extra_chain_cert(certificate)
             context.check_privatekey()
-        except SSL.Error as e:  # a weak one, for instance
-            why = "; ".join(reason for _, _, reason in e.args[0])
+        except (SSL.Error, TypeError) as e:  # a weak one, for instance
+            is_theirs = isinstance(e, SSL.Error)
+            why = "; ".join(reason for _, _, reason in e.args[0]) if is_theirs else str(e)
             raise SettingsError(f"TLS: OpenSSL refuses the key or the certificate: {why}") from e
     context.set_cipher_list(CIPHERS)
     return context

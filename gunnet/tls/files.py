@@ -61,6 +61,8 @@ class PairFiles:
             except SettingsError as e:
                 self._counters.count("tls_reloads_failed")
                 self._log.error("{why}; the certificate that was there before stays", why=str(e))
+            except Exception:
+                self._log.failure("TLS: {path} could not be read again", path=cert)
             else:
                 self._counters.count("tls_reloads")
                 self._log.info(

@@ -55,7 +55,7 @@ class TlsService(MultiService):
         """
         super().__init__()
         self.setName("tls")
-        self.enabled = bool(tls.pairs or acme.domains)
+        self.enabled = bool(tls.keys or acme.domains)
         self.fallback: IResource | None = None
         self.challenges = ChallengeResource()
         self._tls = tls

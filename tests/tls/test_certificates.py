@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, x25519
 from OpenSSL import SSL
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from gunnet.settings import SettingsError
 from gunnet.tls.certificates import Certificates
+from gunnet.tls.pairs import Pair
 from tests.tls.handshakes import Visitor, talk
 from tests.tls.test_pairs import NOW, PairCase
 
@@ -132,6 +133,16 @@ class ModernTests(CertificatesCase):
         self.assertEqual("first.example", self.visit().shown)
         self.show("first.example", key=rsa.generate_private_key(65537, 2048))
         self.assertIn("RSA", self.visit(versions=TLS1_2).connection.get_cipher_name() or "")
+
+    def test_kinds_of_keys(self) -> None:
+        """Ed25519 is a good one; what can't sign is refused in a line."""
+        key = ed25519.Ed25519PrivateKey.generate()
+        self.show("second.example", source="first.example", key=key)
+        for versions in (TLS1_2, TLS1_3):
+            self.assertEqual("second.example", self.visit(versions=versions).shown)
+        pair = self.read(*self.authority.gives("a.example"))
+        odd = Pair(x25519.X25519PrivateKey.generate(), pair.chain)
+        self.assertRaises(SettingsError, self.certificates.put, "odd", odd)
 
     def test_renegotiation(self) -> None:
         """Who wants to begin anew is told no, and the link goes on."""

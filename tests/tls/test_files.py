@@ -11,6 +11,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from gunnet.counters import Counters
 from gunnet.settings import SettingsError
+from gunnet.tls import files
 from gunnet.tls.files import PairFiles
 from tests.tls.authority import DAY
 from tests.tls.test_certificates import CertificatesCase
@@ -104,6 +105,15 @@ class FilesTests(CertificatesCase):
         self.replace(1, good_key, good_cert)
         self.files.look()
         self.assertEqual((4, 1), (self.counters["tls_reloads_failed"], self.counters["tls_reloads"]))
+
+    def test_fault(self) -> None:
+        """Our own mistake is logged, and does not end the looking."""
+        self.files.open()
+        self.patch(files, "read_pair", lambda *_: 1 / 0)
+        self.replace(1, *self.authority.gives("b.example"))
+        self.files.look()
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        self.assertEqual(["a.example", "b.example"], self.shown())
 
     def test_half_way(self) -> None:
         """Where the key is new and the certificate is not yet, the pair that was there stays until it is."""
