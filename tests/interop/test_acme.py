@@ -110,7 +110,7 @@ class AcmeTests(TestCase):
             await relay.said(f"ACME: a certificate for {NAME}")
             first = await self.shown(relay, NAME)
 
-            await relay.said(f"ACME: a certificate for {NAME}", times=3)
+            await relay.said(f"ACME: a certificate for {NAME}", 60.0, times=3)
             self.assertNotEqual(first, await self.shown(relay, NAME))
             await relay.stop()
 
