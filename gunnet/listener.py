@@ -10,13 +10,13 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gunnet.settings import Settings, SettingsError
 from gunnet.tls.service import TlsService
+from gunnet.tls.ssl_endpoint import server_endpoint
 
 BACKLOG = 1024
 """So many connections may wait for the reactor to accept them; of more, some have to dial again."""
@@ -53,11 +53,11 @@ class Listener(Service):
         Listen.
 
         @raise CannotListenError: for instance because the port is taken.
-        @raise SettingsError: the endpoint string is of no use.
+        @raise SettingsError: the endpoint string is of no use, or a key or certificate in it.
         """
         super().startService()
         try:
-            endpoint = serverFromString(self._reactor, _with_backlog(self._description))
+            endpoint = server_endpoint(self._reactor, _with_backlog(self._description))
         except (ValueError, TypeError, OSError) as e:
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site

@@ -20,9 +20,9 @@ from gunnet.tls.certificates import Certificates
 from tests.interop import node
 from tests.interop.children import Child, until
 from tests.interop.clients import Page
-from tests.interop.relays import HOST
+from tests.interop.relays import HOST, free_port
 from tests.interop.scenario import all_ok
-from tests.interop.secure import Files, SecureRelay, authority, ends
+from tests.interop.secure import Files, SecureRelay, authority, ends, visit
 from tests.tls.test_outgoing import read_any
 
 
@@ -85,6 +85,17 @@ class ListenTests(TlsCase):
         self.assertEqual(["localhost"], early.names)
         await relay.stop()
 
+    async def test_endpoint(self) -> None:
+        """Twisted's own endpoints with TLS work too."""
+        files = self.files("localhost")
+        relay = self.relay()
+        place = free_port()
+        listen = f"ssl:{place}:interface={HOST}:privateKey={files.key}:certKey={files.cert}"
+        relay.options = ("--listen", listen)
+        await relay.start()
+        self.assertEqual(["localhost"], (await visit(place, "localhost", self.authority.pem)).names)
+        await relay.stop()
+
     async def test_bad_file(self) -> None:
         """Without a signal too files are looked at; one that is of no use changes nothing."""
         files = self.files("localhost")
@@ -98,6 +109,10 @@ class ListenTests(TlsCase):
     async def test_mistakes(self) -> None:
         """What can't be served ends the start with one line, and never in plain text."""
         good, other, old = self.files("localhost"), self.files("localhost"), self.files("a", ends=-60.0)
+        for key, cert in ((good.key, other.cert), (old.key, old.cert)):
+            status, said = await ends(self, "--listen", f"ssl:{free_port()}:privateKey={key}:certKey={cert}")
+            self.assertEqual(1, status)
+            self.assertIn("gunnet: can't listen on", said[-1])
         for key, cert, why in (
             ("/nonexistent", good.cert, "No such file"),
             (good.key, "/nonexistent", "No such file"),
