@@ -45,6 +45,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.web}: what is seen over plain HTTP.
   - L{gunnet.seeing}: what those who run it see: C{collector} (metrics, named in C{catalogue}), C{timings},
     C{readiness}, C{gun_stats} (by gun.js's names), C{logs}; C{showing} has all of them.
+  - L{gunnet.tls}: certificates, ours and those of others: C{certificates}, C{outgoing}; C{renewals} (ACME).
   - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
     secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
     C{rules} and C{program} (the operator's own), C{gate} (all of it).

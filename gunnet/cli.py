@@ -47,21 +47,24 @@ def sync(arguments: Sequence[str]) -> int:
     from gunnet import settings, tap
     from gunnet.store.interface import StoreError, StoreInUse
     from gunnet.sync_command import Options
+    from gunnet.tls.outgoing import Trust
 
     options = Options()
     relay_options = tap.Options()
     try:
         options.parseOptions(arguments)
-        relay_options.update({name: options[name] for name in ("data", "max-data", "config")})
+        relay_options.update({name: options[name] for name in ("data", "max-data", "config", "tls-ca")})
         chosen = tap.settings_from(relay_options, os.environ)
         if chosen.data is None:
             raise settings.SettingsError("without a store there is nothing to compare")
+        trust = Trust(chosen.tls.authorities)
     except (UsageError, settings.SettingsError) as e:
         return _complain(str(e))
     from random import SystemRandom
 
     from gunnet.service import open_store
     from gunnet.sync_command import Comparing, run
+    from gunnet.transport.dialer import endpoint_of
 
     try:
         store = open_store(chosen)
@@ -70,7 +73,14 @@ def sync(arguments: Sequence[str]) -> int:
     except StoreError as e:
         return _complain(str(e), 1)
     error = run(
-        lambda reactor: Comparing(store, options["url"], reactor, SystemRandom(), limits=chosen.limits),
+        lambda reactor: Comparing(
+            store,
+            options["url"],
+            reactor,
+            SystemRandom(),
+            limits=chosen.limits,
+            endpoint=endpoint_of(options["url"], reactor, trust),
+        ),
         options["timeout"],
     )
     return 0 if error is None else _complain(error, 1)

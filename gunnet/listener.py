@@ -5,7 +5,6 @@ Where a relay listens: a Twisted endpoint each, with TLS on it or not.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,6 +22,8 @@ from gunnet.front.socket_file import place_of
 from gunnet.front.trusted import Trusted
 from gunnet.front.wanted import HAPROXY
 from gunnet.settings import Settings, SettingsError
+from gunnet.tls.service import TlsService
+from gunnet.tls.ssl_endpoint import server_endpoint
 
 BACKLOG = 1024
 """So many connections may wait for the reactor to accept them; of more, some have to dial again."""
@@ -46,10 +46,12 @@ class Listener(Service):
         site: IProtocolFactory,
         reactor: Any,
         counters: Counters,
+        tls: TlsService | None = None,
     ) -> None:
         """
         @param description: a Twisted endpoint string.
         @param site: what answers.
+        @param tls: put under what does not say C{ssl:} itself; L{None} for nothing.
         """
         self.setName(f"listen:{description}")
         self.port: IListeningPort | None = None
@@ -60,25 +62,26 @@ class Listener(Service):
         self._reactor = reactor
         self._counters = counters
         self._place = place_of(description.removeprefix(HAPROXY))
+        self._tls = tls
 
     def startService(self) -> None:
         """
         Listen.
 
         @raise CannotListenError: for instance because the port is taken.
-        @raise SettingsError: the endpoint string, a key or a certificate is of no use.
+        @raise SettingsError: the endpoint string is of no use, or a key or certificate in it.
         """
         super().startService()
         try:
-            endpoint = serverFromString(self._reactor, _with_backlog(self._place.endpoint))
+            endpoint = server_endpoint(self._reactor, _with_backlog(self._place.endpoint))
         except LookupError as e:  # what systemd should have passed on
             raise SettingsError(f"can't listen on {self._description!r}: there is no such socket") from e
         except (ValueError, TypeError, AttributeError, OSError) as e:  # AttributeError: a domain of systemd
             raise SettingsError(f"can't listen on {self._description!r}: {e}") from e
         factory = self._site
         self.secure = self._description.startswith("ssl:")
-        if self._settings.tls_key is not None and self._settings.tls_cert is not None and not self.secure:
-            factory = tls_factory(self._settings.tls_key, self._settings.tls_cert, factory)
+        if self._tls is not None and self._tls.enabled and not self.secure:
+            factory = self._tls.wrap(factory)
             self.secure = True
         front, limits = self._settings.front, self._settings.limits
         if front.proxied(self._description):
@@ -136,41 +139,6 @@ def _with_backlog(description: str) -> str:
     """An endpoint string that lets more dial at once than Twisted's 50, unless it says how many itself."""
     has_one = not description.startswith(("tcp:", "ssl:", "unix:")) or ":backlog=" in description
     return description if has_one else f"{description}:backlog={BACKLOG}"
-
-
-def tls_factory(key: str, cert: str, factory: IProtocolFactory) -> IProtocolFactory:
-    """
-    Put TLS under C{factory}.
-
-    @param key: PEM file of the private key.
-    @param cert: PEM file of the certificate, with those that lead from it to a root after it.
-    @raise SettingsError: they can't be read or don't fit.
-    """
-    from OpenSSL import SSL, crypto
-    from twisted.internet.ssl import Certificate, CertificateOptions, PrivateCertificate
-    from twisted.protocols.tls import TLSMemoryBIOFactory
-
-    try:
-        with open(key, "rb") as file:
-            key_pem = file.read()
-        with open(cert, "rb") as file:
-            found = re.findall(
-                rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read(), re.DOTALL
-            )
-        if not found:
-            raise SettingsError(f"TLS: {cert} holds no certificate (PEM)")
-        own = PrivateCertificate.loadPEM(found[0] + b"\n" + key_pem)
-        options = CertificateOptions(
-            privateKey=own.privateKey.original,
-            certificate=own.original,
-            extraCertChain=[Certificate.loadPEM(pem).original for pem in found[1:]],
-        )
-        options.getContext()
-    except OSError as e:
-        raise SettingsError(f"TLS: {e.strerror}: {e.filename}") from e
-    except (SSL.Error, crypto.Error) as e:
-        raise SettingsError(f"TLS: {key} and {cert} are no key and certificate that fit (PEM)") from e
-    return TLSMemoryBIOFactory(options, False, factory)
 
 
 def _address(address: Any) -> str | None:

@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, _HTTP11ClientFactory
+from twisted.web.client import HTTPConnectionPool, ResponseDone, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
 
 from gunnet import __version__
@@ -34,6 +34,7 @@ from gunnet.counters import Counters
 from gunnet.limits import Limits
 from gunnet.mesh.urls import AllowRule, read_url
 from gunnet.settings import SettingsError, list_url
+from gunnet.tls.outgoing import Trust
 
 REFRESH_SECONDS = 600.0
 RETRY_SECONDS = 10.0
@@ -77,6 +78,7 @@ class PeersFrom(Service):
         *,
         allowed: AllowRule | None = None,
         client: HTTPClient | None = None,
+        trust: Trust | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         """
@@ -84,6 +86,7 @@ class PeersFrom(Service):
         @param random: for the pauses: the many who use one list should not fetch it in one moment.
         @param allowed: which hosts may be dialled.
         @param client: what fetches; the default checks certificates.
+        @param trust: whom that believes about them; L{None} for the system's authorities.
         @raise SettingsError: the list is not to be had in a safe way.
         """
         self.url = list_url(url)
@@ -93,7 +96,7 @@ class PeersFrom(Service):
         self._counters = counters
         self._limits = limits
         self._allowed = allowed or AllowRule()
-        self._client = client or _new_client(reactor)
+        self._client = client or _new_client(reactor, trust or Trust())
         self._refresh_seconds = refresh_seconds
         self._retry_seconds = RETRY_SECONDS
         self._fetching: Deferred[Any] | None = None
@@ -218,11 +221,11 @@ class _QuietFactory(_HTTP11ClientFactory):
     noisy = False
 
 
-def _new_client(reactor: Any) -> HTTPClient:
+def _new_client(reactor: Any, trust: Trust) -> HTTPClient:
     """A client that checks certificates, and keeps no connection open between two requests."""
     pool = HTTPConnectionPool(reactor, persistent=False)
     pool._factory = _QuietFactory
-    return HTTPClient(Agent(reactor, pool=pool))
+    return HTTPClient(trust.agent(reactor, pool))
 
 
 class _Body(Protocol):

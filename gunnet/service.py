@@ -33,6 +33,8 @@ from gunnet.store.interface import Store
 from gunnet.store.mapped import MappedPages, mapped_pages
 from gunnet.store.memory import MemoryStore
 from gunnet.store.writer import StoreWriter
+from gunnet.tls.outgoing import Trust
+from gunnet.tls.service import TlsService
 from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.transport.neighbours import Beacon
@@ -75,6 +77,7 @@ class RelayService(MultiService):
         settings, reactor, random = self.settings, self._reactor, self._random
         super().startService()
         self.gate = Gate(settings.access, settings.limits, reactor, random.randbytes)
+        self.trust = Trust(settings.tls.authorities)
         self.store = open_store(settings)
         self.writer = StoreWriter(self.store, reactor)
         allowed = AllowRule(settings.gossip_allow)
@@ -96,13 +99,14 @@ class RelayService(MultiService):
         self.links = Links()
         counters = relay.counters
         self.clients = Clients(Trusted(settings.front.trusted), settings.limits.forwarded_hops, counters)
-        self.showing = Showing(settings, self.mesh, reactor, lambda: self.listeners)
+        self.tls = TlsService(settings.tls, settings.acme, settings.data, reactor, random, counters)
+        self.showing = Showing(settings, self.mesh, reactor, lambda: self.listeners, self.tls)
         site = RelaySite(self._root(), reactor)
         self.listeners = [
-            Listener(description, settings, site, reactor, counters) for description in settings.listen
+            Listener(each, settings, site, reactor, counters, self.tls) for each in settings.listen
         ]
         self.dialers = Dialers(
-            self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire
+            self.mesh, self.links, reactor, random, allowed=allowed, ended=self.mesh.retire, trust=self.trust
         )
         self.mesh.dialling = self.dialers
         self.peers_from = self._peers_from(allowed)
@@ -110,6 +114,7 @@ class RelayService(MultiService):
         self.multicast = self._multicast()
         self.room: Room | None = None
         try:
+            self.tls.open()
             self.room = self._room()
             for url in settings.peers:
                 self.dialers.configure(url)
@@ -122,16 +127,24 @@ class RelayService(MultiService):
 
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
-        before = [self.mesh, *self.listeners, *self.redirect, self.dialers]
+        before = [self.mesh, *self.listeners, self.tls, *self.redirect, self.dialers]
         return [*before, *self.multicast, *self.peers_from, *self._watchers, *rooms, *self.showing.services]
 
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
         door = self.gate.door(settings.data, self.mesh.relay.counters)
-        more = self.showing.pages
-        users, clients = self.gate.users, self.clients
-        return Root(factory, settings.path, settings.gun_js, door, users, self.ice, clients, more)
+        return Root(
+            factory,
+            settings.path,
+            settings.gun_js,
+            door,
+            self.gate.users,
+            self.ice,
+            self.clients,
+            self.showing.pages,
+            self.tls.certificates,
+        )
 
     def _room(self) -> Room | None:
         name = self.settings.rtc.room
@@ -162,16 +175,21 @@ class RelayService(MultiService):
                 relay.counters,
                 relay.limits,
                 allowed=allowed,
+                trust=self.trust,
             )
         ]
 
     def _redirect(self) -> list[Service]:
         """Plain HTTP, sent to the first of the listeners that has TLS on TCP."""
-        if self.settings.front.redirect is None:
+        settings = self.settings
+        if settings.front.redirect is None:
             return []
         port = partial(https_port, self.listeners)
-        site = RelaySite(Redirect(self.clients, port, self.settings.access.allow_host), self._reactor)
-        return [PlainHttp(self.settings.front.redirect, site, self._reactor)]
+        redirect = Redirect(self.clients, port, settings.access.allow_host)
+        if settings.front.redirect == settings.acme.http and self.tls.has_http:
+            self.tls.fallback = redirect
+            return []
+        return [PlainHttp(settings.front.redirect, RelaySite(redirect, self._reactor), self._reactor)]
 
     def _multicast(self) -> list[Service]:
         if self.settings.multicast is None:
@@ -209,6 +227,10 @@ class RelayService(MultiService):
         if self.settings.access.needs_token:
             self.log.info("no multicast: who connects needs a token, and there it could not be asked for")
 
+    def reload(self) -> None:
+        """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
+        self._reactor.callFromThread(self.tls.look)
+
     def stopService(self) -> Deferred[None]:
         """
         Accept nothing more; store and acknowledge what was heard; say goodbye to the peers; close the store.
@@ -217,10 +239,8 @@ class RelayService(MultiService):
         """
         Service.stopService(self)
         self.showing.readiness.stopping = True
-        done = _all(
-            maybeDeferred(part.stopService)
-            for part in (*self.listeners, *self.redirect, *self.multicast, *self.peers_from, *self._watchers)
-        )
+        first = (*self.listeners, self.tls, *self.redirect, *self.multicast, *self.peers_from)
+        done = _all(maybeDeferred(part.stopService) for part in (*first, *self._watchers))
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))

@@ -23,6 +23,7 @@ from gunnet.mesh.urls import AllowRule
 from gunnet.rtc.wanted import Rtc
 from gunnet.seeing.wanted import Seeing
 from gunnet.settings_error import SettingsError as SettingsError
+from gunnet.tls.wanted import Acme, Tls
 
 PORT = 8765
 TLS_PORT = 443
@@ -98,9 +99,8 @@ class Settings:
     @ivar multicast: how peers on the local network are found; L{None} for not at all.
         The command line has it on.
     @ivar gun_js: a folder of the C{gun} package from npm, whose scripts are served; or L{None}.
-    @ivar tls_key: with C{tls_cert}: listeners that aren't C{ssl:} ones themselves speak TLS with this private
-        key (PEM file).
-    @ivar tls_cert: the certificate, with its chain below it (PEM file).
+    @ivar tls: with keys in it, listeners that aren't C{ssl:} ones themselves speak TLS; and whom to believe.
+    @ivar acme: likewise, with certificates from an authority.
     @ivar access: who may use it, and for what.
     @ivar rtc: what it does about WebRTC.
     @ivar front: what stands in front of it.
@@ -121,8 +121,8 @@ class Settings:
     axe: bool = True
     multicast: Multicast | None = None
     gun_js: str | None = None
-    tls_key: str | None = None
-    tls_cert: str | None = None
+    tls: Tls = field(default_factory=Tls)
+    acme: Acme = field(default_factory=Acme)
     access: Access = field(default_factory=Access)
     rtc: Rtc = field(default_factory=Rtc)
     front: Front = field(default_factory=Front)
@@ -149,14 +149,17 @@ class Settings:
             raise SettingsError("the data folder has no name")
         if self.data_bytes_max < MIB:
             raise SettingsError(f"room for {self.data_bytes_max} bytes of data is less than 1 MiB")
-        if (self.tls_key is None) != (self.tls_cert is None):
-            raise SettingsError("TLS needs both a key and a certificate")
-        self.front.check(self.listen, has_tls=self.tls_key is not None)
+        self.front.check(self.listen, has_tls=self.has_tls)
         if not 1024 <= self.limits.message_bytes <= self.limits.frame_bytes:
             raise SettingsError(
                 f"messages of {self.limits.message_bytes} bytes: "
                 f"between 1024 and {self.limits.frame_bytes} is possible"
             )
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether listeners that don't say so themselves speak TLS."""
+        return bool(self.tls.keys or self.acme.domains)
 
     def _check_discovery(self) -> None:
         if self.peers_from is not None:

@@ -14,11 +14,12 @@ from gunnet.front import options as front
 from gunnet.option_group import OptionGroup, environment_name
 from gunnet.rtc import options as rtc
 from gunnet.seeing import options as seeing
+from gunnet.tls import options as tls
 
 Values = dict[str, Any]
 """What one source says: option name to value, already of the right type."""
 
-GROUPS: tuple[OptionGroup, ...] = (access.GROUP, rtc.GROUP, front.GROUP, seeing.GROUP)
+GROUPS: tuple[OptionGroup, ...] = (access.GROUP, rtc.GROUP, tls.GROUP, tls.ACME, front.GROUP, seeing.GROUP)
 """The options of the parts that have their own."""
 
 _FLAGS = {"no-store": "store", "no-axe": "axe", "no-multicast": "multicast-on", "no-sync": "sync"}
@@ -36,8 +37,6 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "multicast-ttl": settings.number,
     "max-data": settings.size,
     "gun-js": access.text,
-    "tls-key": access.text,
-    "tls-cert": access.text,
     **{name: read for group in GROUPS for name, (_, read) in {**group.fields, **group.limits}.items()},
 }
 _LISTS: dict[str, Callable[[str], Any]] = {
@@ -51,12 +50,12 @@ _LISTS: dict[str, Callable[[str], Any]] = {
 _ENVIRONMENT = {
     "PORT": "port",
     "PEERS_FROM": "peers-from",
-    "HTTPS_KEY": "tls-key",
-    "HTTPS_CERT": "tls-cert",
     **{environment_name(name): name for group in GROUPS for name in (*group.fields, *group.limits)},
 }
 _ENVIRONMENT_LISTS = {
     "PEERS": "peer",
+    "HTTPS_KEY": "tls-key",
+    "HTTPS_CERT": "tls-cert",
     **{environment_name(name): name for group in GROUPS for name in (*group.lists, *group.lists_of_limits)},
 }
 _GROUP_FLAGS = {name for group in GROUPS for name in group.flags}

@@ -58,6 +58,14 @@ class Options(OptionsOfOne):
         ["timeout", None, None, "Give up after so many seconds [default: as long as it goes on]"],
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self["tls-ca"] = []
+
+    def opt_tls_ca(self, path: str) -> None:
+        """PEM file of authorities to believe about that relay, with the system's (may be repeated)"""
+        self["tls-ca"].append(path)
+
     def parseArgs(self, *urls: str) -> None:
         """Take the URL."""
         if len(urls) != 1:

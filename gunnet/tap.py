@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,14 +31,20 @@ from gunnet.seeing import options as seeing
 from gunnet.seeing.logs import observer
 from gunnet.seeing.wanted import Seeing
 from gunnet.sources import Values, from_environment, from_file, from_options, lists
+from gunnet.tls.options import ACME, TlsOptions
+from gunnet.tls.options import GROUP as TLS
+from gunnet.tls.wanted import HTTP_PORT, Acme, Tls
 
 GROUP = f"{settings.Multicast.group}:{settings.Multicast.port}"
+
+_SECURE = ("tls-key", "tls-cert", "acme-domain")
+"""With any of these a relay listens with TLS."""
 
 COLLECT_AFTER = (20_000, 20, 50)
 """For C{gc.set_threshold}: (new objects, collections of these, collections of those)."""
 
 
-class Options(AccessOptions, rtc.RtcOptions, FrontOptions, seeing.SeeingOptions):
+class Options(AccessOptions, rtc.RtcOptions, TlsOptions, FrontOptions, seeing.SeeingOptions):
     """What C{twist gun} and C{gunnet relay} understand."""
 
     synopsis = "[options]"
@@ -46,7 +53,8 @@ class Options(AccessOptions, rtc.RtcOptions, FrontOptions, seeing.SeeingOptions)
         "that GUN deployments use are understood: PORT, PEERS (with commas), PEERS_FROM, HTTPS_KEY, "
         "HTTPS_CERT, MULTICAST=false, AXE=false, RAD=false (no store). The command line goes before the "
         "environment, that before the file. Sizes are bytes, or like 64K, 10M, 2G. Options on who may use "
-        "the relay, on WebRTC, metrics and logs are variables too: GUNNET_ALLOW_PUB for --allow-pub."
+        "the relay, on TLS, proxies, WebRTC, metrics and logs are variables too: GUNNET_ALLOW_PUB for "
+        "--allow-pub."
     )
     optParameters = [
         ["port", "p", None, f"Port to listen on [default: {settings.PORT}; with TLS {settings.TLS_PORT}]"],
@@ -66,8 +74,6 @@ class Options(AccessOptions, rtc.RtcOptions, FrontOptions, seeing.SeeingOptions)
         ["multicast-ttl", None, None, "How many networks that crosses [default: 1]"],
         ["max-data", None, None, f"Largest data folder [default: {settings.DATA_BYTES_MAX >> 30}G]"],
         ["gun-js", None, None, "Folder of the npm package gun, to serve /gun.js, /gun/sea.js …"],
-        ["tls-key", None, None, "PEM file of the private key; with --tls-cert, listen with TLS"],
-        ["tls-cert", None, None, "PEM file of the certificate and its chain"],
         ["config", None, None, "TOML file with these options"],
     ]
     optFlags = [
@@ -150,8 +156,6 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         "gossip": "gossip",
         "gossip-allow": "gossip_allow",
         "gun-js": "gun_js",
-        "tls-key": "tls_key",
-        "tls-cert": "tls_cert",
     }
     fields: Values = {field: said[name] for name, field in known.items() if name in said}
     if not said.get("store", True):
@@ -161,9 +165,11 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     fields["rtc"] = Rtc(**rtc.GROUP.chosen(said))
     fields["front"] = front_of(said, lambda port: _tcp(port, said))
     fields["seeing"] = Seeing(**seeing.GROUP.chosen(said))
+    fields["tls"] = Tls(**TLS.chosen(said))
+    fields["acme"] = _acme(said)
     fields["limits"] = _limits(said)
     fields["peers"] = tuple(dict.fromkeys(said.get("peer", ())))
-    return settings.Settings(listen=_listen(sources, "tls-key" in said), **fields)
+    return settings.Settings(listen=_listen(sources, not said.keys().isdisjoint(_SECURE)), **fields)
 
 
 def _multicast(said: Values, access: Access) -> settings.Multicast | None:
@@ -172,6 +178,13 @@ def _multicast(said: Values, access: Access) -> settings.Multicast | None:
         return None
     group, port = said.get("multicast", (settings.Multicast.group, settings.Multicast.port))
     return settings.Multicast(group, port, said.get("multicast-interface", ()), said.get("multicast-ttl", 1))
+
+
+def _acme(said: Values) -> Acme:
+    chosen = ACME.chosen(said)
+    if chosen:
+        chosen["http"] = _tcp(chosen.get("http", HTTP_PORT), said)
+    return Acme(**chosen)
 
 
 def _limits(said: Values) -> Limits:
@@ -251,6 +264,9 @@ class CommandLineService(MultiService):
             if reason is None:
                 raise
             refuse(reason, 1)
+        for relay in self:
+            if relay.tls.enabled and hasattr(signal, "SIGHUP"):
+                signal.signal(signal.SIGHUP, lambda *_, relay=relay: relay.reload())
         collect_less()
 
 

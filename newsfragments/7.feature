@@ -3,3 +3,5 @@ client's address; ``--proxy-protocol`` (and ``haproxy:`` endpoints) take the PRO
 replace the file of a relay that was killed, and are for the relay's user and group unless a ``mode=`` is said; ``systemd:`` endpoints leave systemd's
 socket open for the next start, ``misc/`` has units. ``--redirect-http`` sends plain HTTP to HTTPS.
 What a relay does can be seen (``docs/seeing.md``): Prometheus metrics with ``--metrics-listen`` or ``--metrics``, a Grafana dashboard (``misc/grafana-dashboard.json``), ``/readyz``, ``--log-format json`` and ``--log-level``, gun.js's own figures at ``/gun/stats.radata``, and with ``--trace`` the way of one message: ``gunnet trace ID``.
+TLS on the relay (``docs/tls.md``): several certificates chosen by name, read again when their files change or on SIGHUP, with a warning 14 days before the end; ACME (``--acme-domain``, extra
+``gunnet[acme]``) with HTTP-01 and TLS-ALPN-01; ``--tls-ca`` for private authorities. TLS 1.2 with forward secrecy is the least. Relays that are dialled say in the log why they were refused.

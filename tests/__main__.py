@@ -8,8 +8,8 @@ C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
   - C{compiled}: what is compiled in the installed gunnet, which must be: the tests of the core, and
     with relays of it those of crashes and some with gun.js.
   - C{node}: no tests; installs Node from PyPI if there is none on the path.
-  - C{debian}: no tests; installs Chromium, coturn, nginx, haproxy and C{ip} from Debian's packages, where
-    that is possible.
+  - C{debian}: no tests; installs Chromium, coturn, nginx, haproxy, pebble and C{ip} from Debian's packages,
+    where that is possible.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ PACKAGES = {
     "haproxy": "haproxy",
     "iproute2": "ip",
     "nginx-light": "nginx",
+    "pebble": "pebble",
 }
 """Debian's packages that the interoperation tests use, and a program of each."""
 

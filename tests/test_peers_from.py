@@ -9,12 +9,14 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from OpenSSL import SSL
 from treq.client import HTTPClient
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
+from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -448,9 +450,12 @@ class FetchTests(SynchronousTestCase):
     def test_certificates(self) -> None:
         """By default an agent that checks certificates fetches it, anew each time."""
         from twisted.internet.testing import MemoryReactorClock
-        from twisted.web.client import BrowserLikePolicyForHTTPS
+        from twisted.web.client import URI
 
         service = PeersFrom(URL, self.found.append, MemoryReactorClock(), Random(1), self.counters, Limits())
         agent: Any = service._client._agent
-        self.assertIsInstance(agent._endpointFactory._policyForHTTPS, BrowserLikePolicyForHTTPS)
+        endpoint = agent._endpointFactory.endpointForURI(URI.fromBytes(URL.encode()))
+        tls = endpoint._wrapperFactory(Factory.forProtocol(Protocol)).buildProtocol(None)
+        tls.makeConnection(StringTransport())
+        self.assertEqual(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, tls.getHandle().get_verify_mode())
         self.assertFalse(agent._pool.persistent)

@@ -28,6 +28,7 @@ from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
+from gunnet.tls.wanted import Tls
 from gunnet.transport.lan import SystemNetwork
 from tests.transport.doubles import CLOSE, HANDSHAKE, TEXT, ResolvingReactor, WireTransport, frame, frames
 
@@ -118,7 +119,7 @@ class StartTests(ServiceCase):
         """The parts are there by name, in the order of the data."""
         relay = self.relay(listen=("tcp:1", "tcp:2:interface=127.0.0.1"), peers=("ws://192.0.2.1:8765/gun",))
         relay.startService()
-        names = ["mesh", "listen:tcp:1", "listen:tcp:2:interface=127.0.0.1", "dialers"]
+        names = ["mesh", "listen:tcp:1", "listen:tcp:2:interface=127.0.0.1", "tls", "dialers"]
         self.assertEqual([part.name for part in relay], names)
         self.assertIsInstance(relay.getServiceNamed(names[1]), Listener)
         self.assertEqual(relay.dialers.reasons(), {"ws://192.0.2.1:8765/gun": ["configured"]})
@@ -268,8 +269,15 @@ class StartTests(ServiceCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
         for key, cert in (("/nonexistent", path), (path, "/nonexistent"), (path, path), (__file__, __file__)):
-            relay = self.relay(tls_key=key, tls_cert=cert)
+            relay = self.relay(tls=Tls((key,), (cert,)))
             self.assertIn("TLS", str(self.assertRaises(SettingsError, relay.startService)))
+
+    def test_unusable_authorities(self) -> None:
+        """So are those of others."""
+        path = self.mktemp()
+        relay = self.relay(data=path, tls=Tls(authorities=("/nonexistent",)))
+        self.assertIn("/nonexistent", str(self.assertRaises(SettingsError, relay.startService)))
+        self.assertFalse(os.path.exists(path))
 
     def test_unusable_folder(self) -> None:
         """A data folder that is a file raises, and nothing listens."""
@@ -408,7 +416,7 @@ class StopTests(ServiceCase):
         relay = self.relay()
         for _ in range(2):
             relay.startService()
-            self.assertEqual(len(list(relay)), 3)
+            self.assertEqual(len(list(relay)), 4)
             self.stop(relay)
 
     def test_nothing_left(self) -> None:

@@ -89,8 +89,6 @@ class SettingsTests(SynchronousTestCase):
             ({"limits": Limits(peers=0)}, "0 peers"),
             ({"data": " "}, "data"),
             ({"data_bytes_max": 1000}, "1000"),
-            ({"tls_key": "a"}, "certificate"),
-            ({"tls_cert": "a"}, "key"),
             ({"limits": Limits(message_bytes=10)}, "10 bytes"),
             ({"limits": Limits(message_bytes=200, frame_bytes=100)}, "200 bytes"),
         ]

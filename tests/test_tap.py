@@ -25,6 +25,7 @@ from gunnet.rtc.wanted import Rtc
 from gunnet.service import RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
+from gunnet.tls.wanted import Acme, Tls
 
 
 class TapCase(SynchronousTestCase):
@@ -114,8 +115,7 @@ class OptionsTests(TapCase):
                 gossip_allow=("10.0.0.0/8", "::1"),
                 sync=False,
                 gun_js="g",
-                tls_key="k",
-                tls_cert="c",
+                tls=Tls(keys=("k",), certs=("c",)),
                 limits=Limits(message_bytes=65536, peers=9),
             ),
         )
@@ -199,6 +199,36 @@ class OptionsTests(TapCase):
         self.assertEqual(self.settings("--rtc-room=").rtc.room, "", "the room of a page without a path")
         self.assertIn("--ice-server", self.refused("--ice-server", "example.com"))
         self.assertIn("--turn-secret-file", self.refused("--turn-server", turn))
+
+    def test_tls(self) -> None:
+        """Keys and certificates may be many, also in the environment; ACME is TLS too."""
+        pairs = Tls(("a.key", "b.key"), ("a.pem", "b.pem"), ("ca.pem",))
+        arguments = "--tls-key a.key --tls-cert a.pem --tls-key b.key --tls-cert b.pem --tls-ca ca.pem"
+        self.assertEqual(self.settings(*arguments.split()).tls, pairs)
+        env = {"HTTPS_KEY": "a.key, b.key", "HTTPS_CERT": "a.pem,b.pem", "GUNNET_TLS_CA": "ca.pem"}
+        self.assertEqual(self.settings(env=env).tls, pairs)
+        config = 'tls-key = ["a.key", "b.key"]\ntls-cert = ["a.pem", "b.pem"]\ntls-ca = "ca.pem"\n'
+        self.assertEqual(self.settings(config=config).tls, pairs)
+        arguments = "--acme-domain Relay.Example --acme-domain b.example --acme-email a@b.c --acme-agree-tos"
+        arguments += " --acme-directory https://d/dir --acme-challenge tls-alpn-01 --acme-folder f"
+        arguments += " --acme-http-port 81 --host 127.0.0.1"
+        said = self.settings(*arguments.split())
+        expected = Acme(
+            ("relay.example", "b.example"),
+            "a@b.c",
+            "https://d/dir",
+            agreed=True,
+            challenge="tls-alpn-01",
+            folder="f",
+            http="tcp:81:interface=127.0.0.1",
+        )
+        self.assertEqual((said.acme, said.listen), (expected, ("tcp:443:interface=127.0.0.1",)))
+        self.assertEqual(self.settings().acme, Acme())
+        env = {"GUNNET_ACME_DOMAIN": "a.example", "GUNNET_ACME_AGREE_TOS": "true"}
+        self.assertEqual(self.settings(env=env).acme.domains, ("a.example",))
+        self.assertIn("--acme-agree-tos", self.refused("--acme-domain", "a.example"))
+        self.assertIn("--acme-http-port", self.refused("--acme-http-port", "http"))
+        self.assertIn("dns-01", self.refused("--acme-challenge", "dns-01"))
 
     def test_no_store(self) -> None:
         """No folder then, even if one is named."""
@@ -294,8 +324,7 @@ class EnvironmentTests(TapCase):
             listen=("tcp:5000",),
             peers=("http://a/gun", "ws://b/gun"),
             peers_from="https://l/r",
-            tls_key="k",
-            tls_cert="c",
+            tls=Tls(keys=("k",), certs=("c",)),
             axe=False,
             data=None,
         )
@@ -340,7 +369,7 @@ class ConfigurationTests(TapCase):
             axe = false
             multicast = true
             gun-js = "g"
-            tls-key = "k"
+            tls-key = ["k"]
             tls-cert = "c"
         """
         expected = Settings(
@@ -356,8 +385,7 @@ class ConfigurationTests(TapCase):
             axe=False,
             multicast=Multicast(),
             gun_js="g",
-            tls_key="k",
-            tls_cert="c",
+            tls=Tls(keys=("k",), certs=("c",)),
             limits=Limits(message_bytes=1 << 20, peers=9),
         )
         self.assertEqual(self.settings(config=config), expected)

@@ -216,6 +216,7 @@ EVENTS: tuple[str, ...] = tuple(
     plain_answers_refused plain_questions_unanswered plain_syncs_begun proofs_refused questions_shared
     rtc_announcements_refused rtc_messages_too_large rtc_servers_failed rtc_signals_malformed
     rtc_signals_unexpected rule_answers_ignored rule_program_ends searches_begun searches_timed_out
+    tls_reloads tls_reloads_failed tls_expiry_warnings acme_certificates acme_failures
     subscriptions_ended subscriptions_over sync_cells_sent sync_ignored sync_malformed
     sync_messages_served sync_no_room tokens_given twins_dropped updates_said_again verbs_ignored
     wanted_ignored

@@ -18,8 +18,10 @@ from gunnet.listener import Listener
 from gunnet.mesh.trace import Trace
 from gunnet.seeing.gun_stats import GunStats
 from gunnet.seeing.pages import Ready, Stats, Traces
-from gunnet.seeing.readiness import Certificates, Listening, Readiness
+from gunnet.seeing.readiness import Listening, Readiness
 from gunnet.settings import Settings
+from gunnet.tls.service import TlsService
+from gunnet.tls.wanted import Acme, Tls
 from gunnet.turns import MeshService
 from gunnet.web.resource import Health, Page, RelayRequest, RelaySite
 
@@ -33,7 +35,6 @@ class Showing:
     @ivar services: that listener, if it is wanted; to be started last and stopped last.
     @ivar pages: what is served where clients connect, by path.
     @ivar readiness: whether clients are to be sent here.
-    @ivar certificates: the certificates in use; by default none. May be set.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Showing:
         mesh: MeshService,
         reactor: Any,
         listeners: Callable[[], Iterable[Listening]],
+        tls: TlsService,
     ) -> None:
         """
         @param listeners: gives all that clients connect to.
+        @param tls: knows the certificates in use.
         """
         wanted, relay = settings.seeing, mesh.relay
-        self.certificates: Certificates = dict
         self.readiness = Readiness(relay, listeners)
         if wanted.trace != "off":
             relay.follow(
@@ -65,16 +67,16 @@ class Showing:
             return
         from gunnet.seeing.metrics import Metrics, registry_of  # it takes its time to load
 
-        registry = registry_of(relay, mesh.timings, self.readiness, lambda: self.certificates())
+        registry = registry_of(relay, mesh.timings, self.readiness, lambda: tls.expiries())
         figures: dict[bytes, IResource] = {METRICS: Metrics(registry)}
         stats = Stats(GunStats(relay, reactor))
         figures |= {f"/gun/stats.{name}".encode(): stats for name in stats_names(settings)}
         if wanted.metrics:
             self.pages |= figures
         if wanted.metrics_listen is not None:
-            own = {**ready, **figures, b"/trace": Traces(relay), b"/healthz": Health(relay)}
+            own = {**ready, **figures, b"/trace": Traces(relay), b"/healthz": Health(relay, tls.certificates)}
             # Without TLS or proxies: who reads this is on the same machine, or on a network of its own.
-            plain = replace(settings, path=METRICS.decode(), tls_key=None, tls_cert=None, front=Front())
+            plain = replace(settings, path=METRICS.decode(), tls=Tls(), acme=Acme(), front=Front())
             site = PrivateSite(Pages(own), reactor)
             self.services.append(PrivateListener(wanted.metrics_listen, plain, site, reactor, relay.counters))
 

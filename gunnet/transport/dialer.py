@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import (
     IDelayedCall,
     IProtocol,
@@ -28,6 +28,7 @@ from gunnet.transport.link import Links
 from gunnet.transport.websocket import ClientFactory, ClientLink
 
 if TYPE_CHECKING:
+    from gunnet.tls.outgoing import Trust
     from gunnet.turns import MeshService
 
 REDIAL_SECONDS_MIN = 2.0
@@ -169,15 +170,19 @@ def shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-def endpoint_of(url: str, reactor: IReactorTime) -> IStreamClientEndpoint:
-    """Where an upstream is: its host, over TLS with its certificate and host name checked if it is C{wss}."""
+def endpoint_of(url: str, reactor: IReactorTime, trust: Trust | None = None) -> IStreamClientEndpoint:
+    """
+    Where an upstream is: its host, over TLS with its certificate and host name checked if it is C{wss}.
+
+    @param trust: whom to believe about that; L{None} for the system's authorities.
+    """
     parts = urlsplit(websocket_url(url))
     host = parts.hostname
     assert host is not None
-    secure = parts.scheme == "wss"
-    endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if secure else 80))
-    if not secure:
-        return endpoint
-    from twisted.internet.ssl import optionsForClientTLS  # OpenSSL takes its time to load
+    if parts.scheme != "wss":
+        return HostnameEndpoint(reactor, host, parts.port or 80)
+    if trust is None:
+        from gunnet.tls.outgoing import Trust  # OpenSSL takes its time to load
 
-    return wrapClientTLS(optionsForClientTLS(host), endpoint)
+        trust = Trust()
+    return trust.endpoint(host, parts.port or 443, reactor)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,12 @@ from twisted.logger import Logger
 from zope.interface import directlyProvides, providedBy
 
 from gunnet.mesh.urls import AllowRule, read_url
-from gunnet.transport.dialer import REDIAL_SECONDS_MAX, Dialer, endpoint_of
+from gunnet.transport.dialer import REDIAL_SECONDS_MAX, Dialer
+from gunnet.transport.dialer import endpoint_of as host_of
 from gunnet.transport.link import Links
 
 if TYPE_CHECKING:
+    from gunnet.tls.outgoing import Trust
     from gunnet.turns import MeshService
 
 GUARDED_REDIAL_SECONDS_MAX = 600.0
@@ -88,12 +91,14 @@ class Dialers(Service):
         *,
         allowed: AllowRule | None = None,
         ended: Callable[[str], None] | None = None,
-        endpoint_of: Callable[[str, IReactorTime], IStreamClientEndpoint] = endpoint_of,
+        endpoint_of: Callable[[str, IReactorTime], IStreamClientEndpoint] | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """
         @param allowed: where guarded links may lead.
         @param ended: called with a URL when there is no reason for it any more, and its link is gone.
-        @param endpoint_of: where a URL is.
+        @param endpoint_of: where a URL is, in place of its host.
+        @param trust: whom to believe about that.
         """
         self._mesh = mesh
         self._links = links
@@ -101,7 +106,7 @@ class Dialers(Service):
         self._random = random
         self._allowed = allowed or AllowRule()
         self._ended = ended or _nothing
-        self._endpoint_of = endpoint_of
+        self._endpoint_of = endpoint_of or partial(host_of, trust=trust)
         self._lines: dict[str, _Line] = {}
 
     # Who wants what

@@ -145,6 +145,7 @@ class Root(Resource):
         ice: IceServers | None = None,
         clients: Clients | None = None,
         pages: Mapping[bytes, IResource] | None = None,
+        certificates: Callable[[], dict[str, float]] | None = None,
     ) -> None:
         """
         @param factory: makes the WebSocket links.
@@ -155,6 +156,7 @@ class Root(Resource):
         @param ice: what pages are told of STUN and TURN servers; L{None} for nothing.
         @param clients: who makes requests; L{None} for whoever is connected.
         @param pages: more pages, by their paths.
+        @param certificates: how many seconds certificates still hold, by name.
         """
         super().__init__()
         self._path = path.encode()
@@ -165,7 +167,7 @@ class Root(Resource):
         self._upgrade = Upgrade(factory, door, tries, seconds)
         page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
         self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
-        self._found[b"/healthz"] = Health(factory.mesh.relay)
+        self._found[b"/healthz"] = Health(factory.mesh.relay, certificates or dict)
         folder = self._path.rstrip(b"/")
         if ice:
             self._found[folder + b"/ice.json"] = Ice(ice, door, tries, counters, seconds)
@@ -260,13 +262,15 @@ class Health(Resource):
 
     isLeaf = True
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, certificates: Callable[[], dict[str, float]]) -> None:
         super().__init__()
         self._relay = relay
+        self._certificates = certificates
 
     def render_GET(self, request: Request) -> bytes:
         """Tell."""
-        health = {"version": __version__, **self._relay.health()}
+        ends = {name: int(seconds) for name, seconds in self._certificates().items()}
+        health = {"version": __version__, **self._relay.health(), "certificates": ends}
         request.setResponseCode(200 if health["ok"] else 503)
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")

@@ -56,7 +56,7 @@ class DashboardTests(SeeingCase):
     def begin_with_all(self) -> None:
         """A relay that has something for each series."""
         relay = self.begin(peers=("ws://192.0.2.1:8765/gun",))
-        relay.showing.certificates = lambda: {"relay.example": 2e9}
+        relay.tls.expiries = lambda: {"relay.example": 2e9}
         stats = {"bytes": 1, "bytes_max": 2, "cells": 1, "file_bytes": 1}
         relay.store.stats = lambda: stats  # type: ignore[method-assign]
 

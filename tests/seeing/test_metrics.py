@@ -208,7 +208,7 @@ class MetricsTests(SeeingCase):
     def test_certificates(self) -> None:
         """When the certificates in use expire is told, if somebody says what they are."""
         relay = self.begin()
-        relay.showing.certificates = lambda: {"relay.example": 1_900_000_000.0}
+        relay.tls.expiries = lambda: {"relay.example": 1_900_000_000.0}
         found = self.metrics()
         self.assertEqual(
             1_900_000_000.0, found["gunnet_certificate_expiry_timestamp_seconds{certificate=relay.example}"]
