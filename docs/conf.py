@@ -1,0 +1,147 @@
+"""
+The site, with Sphinx: C{tox -e docs} builds it into C{build/site}. The pages are Markdown that also reads
+well where it lies.
+
+What only the site has is made here: names and files of gunnet become links into the reference that pydoctor
+has written beforehand (C{build/site/api}), C{index.md} becomes the table of contents, and the page of changes
+gets what is not released yet. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.inventory import InventoryFile
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+sys.path.insert(0, str(CHECKOUT))
+
+import gunnet  # noqa: E402
+
+project = "gunnet"
+version = release = gunnet.__version__
+copyright = "the gunnet authors"
+language = "en"
+
+extensions = ["myst_parser"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+# As code hosts have it: each heading is an anchor, by the same name.
+myst_heading_anchors = 4
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"gunnet {release}"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1f5f8b", "color-brand-content": "#1f5f8b"},
+    "dark_css_variables": {"color-brand-primary": "#7db9e0", "color-brand-content": "#7db9e0"},
+}
+# Where a block names no language, nobody guesses one.
+highlight_language = "none"
+
+LISTED = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.M)
+PYTHON_FILE = re.compile(r"(?:gunnet/)?((?:\w+/)*\w+)\.py$")
+
+
+def reference(site: Path) -> dict[str, str]:
+    """
+    @param site: where the site goes.
+    @return: full names in gunnet, and their pages there.
+    @raise ExtensionError: pydoctor has not written it.
+    """
+    try:
+        content = (site / "api" / "objects.inv").read_bytes()
+    except OSError as e:
+        raise ExtensionError(f"the reference is missing, tox.ini says how pydoctor writes it: {e}") from e
+    inventory = InventoryFile.loads(content, uri="api")
+    return {name: item.uri for kind in inventory.data.values() for name, item in kind.items()}
+
+
+def named(text: str, pages: dict[str, str]) -> str | None:
+    """
+    @param text: a name (C{gunnet.limits.Limits}, C{check()} after it allowed) or a file (C{mesh/relay.py}).
+    @return: its page in the reference, if it has one.
+    """
+    file = PYTHON_FILE.match(text)
+    if file is not None:
+        return pages.get("gunnet." + file[1].replace("/", "."))
+    return pages.get(text.partition("(")[0])
+
+
+class Names(SphinxPostTransform):
+    """Code in running text that names something in the reference becomes a link there."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Go through one page."""
+        for literal in list(self.document.findall(nodes.literal)):
+            page = named(literal.astext(), self.app.config.gunnet_pages)
+            if page is not None and not isinstance(literal.parent, (nodes.reference, nodes.title)):
+                link = nodes.reference("", "", refuri=page, internal=False)
+                literal.replace_self(link)
+                link += literal
+
+
+def unreleased() -> str:
+    """What F{newsfragments} say, as Markdown."""
+    kinds = {"feature": "Features", "bugfix": "Fixes", "doc": "Documentation", "removal": "Removed"}
+    text = ["## Not released yet", ""]
+    for kind, title in kinds.items():
+        fragments = sorted((CHECKOUT / "newsfragments").glob(f"*.{kind}"))
+        if fragments:
+            text += [f"### {title}", ""]
+        for fragment in fragments:
+            said = fragment.read_text().strip()
+            text += [f"Issue {fragment.stem}:", "", said, ""]
+    return "\n".join(text)
+
+
+def contents(index: str) -> str:
+    """
+    @param index: the page on which each other one stands as C{- [Title](page.md): what it is about}.
+    @return: the same as tables of contents for the side of the site, one for each heading.
+    """
+    text = []
+    for section in index.split("\n## ")[1:]:
+        caption = section.partition("\n")[0]
+        pages = [f"{title} <{page}>" for title, page in LISTED.findall(section)]
+        text += ["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```", ""]
+    return "\n".join(text)
+
+
+def reading(_app: Sphinx, page: str, content: list[str]) -> None:
+    """Add to pages what only the site has; of links that lead out of it, keep the text."""
+    if page == "index":
+        content[0] += "\n" + contents(content[0])
+    if page == "changes":
+        released = (CHECKOUT / "CHANGES.md").read_text().partition("\n")[2]
+        content[0] = "\n\n".join([content[0].partition("\n")[0], unreleased(), released])
+    content[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", content[0])
+
+
+def know(app: Sphinx, config: Config) -> None:
+    """Read the reference."""
+    config.gunnet_pages = reference(Path(app.outdir))
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of these."""
+    app.add_config_value("gunnet_pages", {}, "env")
+    app.connect("config-inited", know)
+    app.connect("source-read", reading)
+    app.add_post_transform(Names)
