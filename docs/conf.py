@@ -34,7 +34,7 @@ language = "en"
 
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["simulation-large.md"]  # which a command leaves here
 # As code hosts have it: each heading is an anchor, by the same name.
 myst_heading_anchors = 4
 nitpicky = True
@@ -52,7 +52,10 @@ html_theme_options = {
 # Where a block names no language, nobody guesses one.
 highlight_language = "none"
 
+SHORT = 24
+"""Characters that fit beside others on a phone."""
 LISTED = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.M)
+PAGE_FILE = re.compile(r"docs/([\w-]+)\.md$")
 PYTHON_FILE = re.compile(r"(?:gunnet/)?((?:\w+/)*\w+)\.py$")
 
 
@@ -72,9 +75,12 @@ def reference(site: Path) -> dict[str, str]:
 
 def named(text: str, pages: dict[str, str]) -> str | None:
     """
-    @param text: a name (C{gunnet.limits.Limits}, C{check()} after it allowed) or a file (C{mesh/relay.py}).
-    @return: its page in the reference, if it has one.
+    @param text: a name (C{gunnet.limits.Limits}, a call of one) or a file (C{mesh/relay.py}).
+    @return: its page, if it has one.
     """
+    page = PAGE_FILE.match(text)
+    if page is not None:
+        return f"{page[1]}.html"
     file = PYTHON_FILE.match(text)
     if file is not None:
         return pages.get("gunnet." + file[1].replace("/", "."))
@@ -82,7 +88,7 @@ def named(text: str, pages: dict[str, str]) -> str | None:
 
 
 class Names(SphinxPostTransform):
-    """Code in running text that names something in the reference becomes a link there."""
+    """Code in running text that names something becomes a link to it; short code stays in one line."""
 
     default_priority = 900
     formats = ("html",)
@@ -90,7 +96,10 @@ class Names(SphinxPostTransform):
     def run(self, **_: Any) -> None:
         """Go through one page."""
         for literal in list(self.document.findall(nodes.literal)):
-            page = named(literal.astext(), self.app.config.gunnet_pages)
+            text = literal.astext()
+            if len(text) <= SHORT:
+                literal["classes"].append("short")
+            page = named(text, self.app.config.gunnet_pages)
             if page is not None and not isinstance(literal.parent, (nodes.reference, nodes.title)):
                 link = nodes.reference("", "", refuri=page, internal=False)
                 literal.replace_self(link)

@@ -29,7 +29,7 @@ def large(count: int) -> Known:
 
 
 async def saved(folder: Path, cells: int) -> None:
-    """Wait until gun's relay has so many cells in its files, which it writes some time after it knows them."""
+    """Wait until gun's relay has so many cells in its files, which it writes later than it knows them."""
 
     async def enough() -> bool:
         return sum(file.read_text().count('">":') for file in folder.iterdir()) == cells
