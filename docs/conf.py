@@ -54,6 +54,8 @@ highlight_language = "none"
 
 SHORT = 24
 """Characters that fit beside others on a phone."""
+BY_FILE = re.compile(r"\[([\w-]+)\.md\]\((\1\.md[^)]*)\)")
+OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")
 LISTED = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.M)
 PAGE_FILE = re.compile(r"docs/([\w-]+)\.md$")
 PYTHON_FILE = re.compile(r"(?:gunnet/)?((?:\w+/)*\w+)\.py$")
@@ -134,13 +136,18 @@ def contents(index: str) -> str:
 
 
 def reading(_app: Sphinx, page: str, content: list[str]) -> None:
-    """Add to pages what only the site has; of links that lead out of it, keep the text."""
+    """
+    Add to pages what only the site has. Of links that lead out of it, keep the text; where the text of a link is
+    the name of a page's file, say its title.
+    """
     if page == "index":
         content[0] += "\n" + contents(content[0])
     if page == "changes":
         released = (CHECKOUT / "CHANGES.md").read_text().partition("\n")[2]
         content[0] = "\n\n".join([content[0].partition("\n")[0], unreleased(), released])
-    content[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", content[0])
+    content[0] = OUTSIDE.sub(r"\1", content[0])
+    titles = {name: title for title, name in LISTED.findall((HERE / "index.md").read_text())}
+    content[0] = BY_FILE.sub(lambda link: f"[{titles[link[1]]}]({link[2]})", content[0])
 
 
 def know(app: Sphinx, config: Config) -> None:

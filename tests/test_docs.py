@@ -1,6 +1,6 @@
 """
-The pages (F{README.md}, F{docs}): their links lead somewhere, and what they name is there. C{tox -e docs} builds
-the site of them, and looks at its links too.
+The pages (F{README.md}, F{docs}): their links lead somewhere, and what they name is there. C{tox -e docs}
+builds the site of them, and looks at its links too.
 """
 
 from __future__ import annotations
