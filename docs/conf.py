@@ -137,7 +137,7 @@ def contents(index: str) -> str:
 
 def reading(_app: Sphinx, page: str, content: list[str]) -> None:
     """
-    Add to pages what only the site has. Of links that lead out of it, keep the text; where the text of a link is
+    Add to pages what only the site has. Of links that lead out of it, keep the text; where the text of one is
     the name of a page's file, say its title.
     """
     if page == "index":
