@@ -31,6 +31,7 @@ OTHERS_OPTIONS = {
     "--max-old-space-size": "Node",
     "--omit-lockfile-registry-resolved": "npm",
     "--package-lock-only": "npm",
+    "--uid": "twistd",
 }
 OTHERS_NAMES = {
     "epoll_wait": "Linux",
