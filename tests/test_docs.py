@@ -39,7 +39,7 @@ OTHERS_NAMES = {
     "proxy_read_timeout": "nginx",
     "python_info": "prometheus-client",
 }
-READERS_FILES = {"relay.py", "rules.py"}
+READERS_FILES = {"room.py", "rules.py"}
 """What examples have the reader write."""
 
 
