@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.inventory import InventoryFile
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
@@ -58,6 +58,8 @@ BY_FILE = re.compile(r"\[([\w-]+)\.md\]\((\1\.md[^)]*)\)")
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")
 LISTED = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.M)
 PAGE_FILE = re.compile(r"docs/([\w-]+)\.md$")
+INVENTORY_LINE = re.compile(r"(\S+) \S+ -?\d+ (\S+) ")
+"""Name, kind, priority, page: as Sphinx has it, behind four lines of text, compressed."""
 PYTHON_FILE = re.compile(r"(?:gunnet/)?((?:\w+/)*\w+)\.py$")
 
 
@@ -71,8 +73,9 @@ def reference(site: Path) -> dict[str, str]:
         content = (site / "api" / "objects.inv").read_bytes()
     except OSError as e:
         raise ExtensionError(f"the reference is missing, tox.ini says how pydoctor writes it: {e}") from e
-    inventory = InventoryFile.loads(content, uri="api")
-    return {name: item.uri for kind in inventory.data.values() for name, item in kind.items()}
+    lines = zlib.decompress(content.split(b"\n", 4)[4]).decode().splitlines()
+    found = (INVENTORY_LINE.match(line) for line in lines)
+    return {line[1]: "api/" + line[2].replace("$", line[1]) for line in found if line}
 
 
 def named(text: str, pages: dict[str, str]) -> str | None:
@@ -147,7 +150,7 @@ def reading(_app: Sphinx, page: str, content: list[str]) -> None:
         content[0] = "\n\n".join([content[0].partition("\n")[0], unreleased(), released])
     content[0] = OUTSIDE.sub(r"\1", content[0])
     titles = {name: title for title, name in LISTED.findall((HERE / "index.md").read_text())}
-    content[0] = BY_FILE.sub(lambda link: f"[{titles[link[1]]}]({link[2]})", content[0])
+    content[0] = BY_FILE.sub(lambda link: f"[{titles.get(link[1], link[1])}]({link[2]})", content[0])
 
 
 def know(app: Sphinx, config: Config) -> None:
