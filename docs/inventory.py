@@ -21,13 +21,32 @@ MODULES = {
 }
 
 
+LIBRARY = "https://docs.python.org/3/library"
+TYPES = {"bytearray", "bytes", "dict", "frozenset", "list", "memoryview", "range", "set", "str", "tuple"}
+CONSTANTS = {"False", "None", "NotImplemented", "True"}
+
+
+def place(module: str, page: str, name: str) -> str:
+    """Where C{name} is described."""
+    found = getattr(importlib.import_module(module), name)
+    if module == "builtins":
+        is_exception = isinstance(found, type) and issubclass(found, BaseException)
+        kinds = {"stdtypes": name in TYPES, "constants": name in CONSTANTS, "exceptions": is_exception}
+        kind = next((kind for kind, fits in kinds.items() if fits), "functions")
+        return f"{LIBRARY}/{kind}.html#{name}"
+    if not module.startswith("twisted."):
+        return f"{page}#{module}.{name}"
+    home = getattr(found, "__module__", module)
+    return f"{page}{module if '._' in home else home}.{name}.html"
+
+
 def lines() -> list[str]:
     """One line for each name."""
     found = []
     for module, page in MODULES.items():
         for name in dir(importlib.import_module(module)):
             full = name if module == "builtins" else f"{module}.{name}"
-            found.append(f"{full} py:class 1 {page} -")
+            found.append(f"{full} py:class 1 {place(module, page, name).removeprefix('https://')} -")
     return found
 
 

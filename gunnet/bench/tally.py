@@ -19,7 +19,6 @@ class Tally:
     within it.
 
     @ivar name: of the kind.
-    @ivar count: operations that count.
     @ivar errors: that were refused, anywhere.
     @ivar unanswered: that had no answer at the end.
     @ivar ended: all that ended, whether they count or not; C{ended_within}, within the time that is measured.

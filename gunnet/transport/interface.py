@@ -15,13 +15,14 @@ class Link(Protocol):
     One connection to one peer, as the mesh sees it. All calls come from the reactor thread.
 
     @ivar name: how logs call this link, for example C{"ws 127.0.0.1:51724"}.
-    @ivar reliable: whether all that is sent arrives, in order, as long as the link stands.
     """
 
     name: str
 
     @property
-    def reliable(self) -> bool: ...
+    def reliable(self) -> bool:
+        """Whether all that is sent arrives, in order, as long as the link stands."""
+        ...
 
     def send(self, *frames: bytes) -> None:
         """

@@ -212,7 +212,11 @@ class Page:
         for method in ("Page.enable", "Runtime.enable"):
             await self._call(method)
         await self._call("Fetch.enable", patterns=[{"urlPattern": f"{ORIGIN}/*"}])
-        await self._call("Page.navigate", url=f"{ORIGIN}/")
+        await self.go(f"{ORIGIN}/")
+
+    async def go(self, url: str) -> None:
+        """Fetch another page with gun in it, and wait for its scripts."""
+        await self._call("Page.navigate", url=url)
         await self.run(
             "while (document.readyState !== 'complete' || !window.Gun)"
             "    await new Promise(wake => setTimeout(wake, 10))"
