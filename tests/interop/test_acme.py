@@ -20,6 +20,8 @@ from tests.interop.relays import HOST, free_port, http_status
 from tests.interop.secure import SecureRelay, Visit, authority
 
 NAME = "relay.example"
+HTTP = "the port for challenges"
+"""Stands for it in options, as the port is chosen later."""
 
 
 class AcmeTests(TestCase):
@@ -50,6 +52,7 @@ class AcmeTests(TestCase):
         # fmt: on
         for name in names:
             relay.options += ("--acme-domain", name)
+        relay.options = tuple(str(self.pebble.http_port) if each == HTTP else each for each in relay.options)
         await relay.start()
         return relay
 
@@ -92,6 +95,14 @@ class AcmeTests(TestCase):
         await relay.said("ACME: a certificate for third.example")
         self.assertFalse(relay.says(f"asking for a certificate for {NAME}"))
         self.assertEqual(first, await self.shown(relay, NAME))
+        await relay.stop()
+
+    async def test_redirect(self) -> None:
+        """The port for challenges is also that from which plain HTTP is sent on to HTTPS."""
+        relay = await self.begin("--redirect-http", HTTP)
+        await relay.said(f"ACME: a certificate for {NAME}")
+        self.assertEqual(308, await http_status(self.pebble.http_port, "/gun"))
+        self.assertEqual(404, await http_status(self.pebble.http_port, "/.well-known/acme-challenge/none"))
         await relay.stop()
 
     async def test_alpn(self) -> None:
