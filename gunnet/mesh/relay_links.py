@@ -125,6 +125,11 @@ class RelayLinks:
             for call in self.on_down:
                 call(peer)
 
+    @property
+    def upstreams(self) -> list[Peer]:
+        """The relays that we link to, whether or not they are linked just now."""
+        return list(self._peers.upstreams.values())
+
     def be_leaf(self) -> None:
         """
         Want only what our peers ask for: no graphs are compared, not with who asks for it either, and this is
