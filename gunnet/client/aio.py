@@ -50,15 +50,12 @@ class LoopReactor(AsyncioSelectorReactor):
         timer: asyncio.TimerHandle | None = self._timerHandle
         if timer is not None:
             timer.cancel()
-        for reader in self.removeAll():
-            reader.connectionLost(None)
-        self._closeWaker()
-
-    def _closeWaker(self) -> None:
-        waker, self.waker = self.waker, None
-        for end in (getattr(waker, "i", None), getattr(waker, "o", None)):
-            if end is not None and not isinstance(end, int):
-                end.close()
+        self.removeAll()
+        for waker in list(self._internalReaders):
+            self.removeReader(waker)
+            waker.connectionLost(None)
+        self._internalReaders.clear()
+        self.waker = None
 
 
 def reactor_here() -> tuple[Any, LoopReactor | None]:
