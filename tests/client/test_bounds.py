@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -15,6 +16,7 @@ from gunnet.client.line import REOPEN_SECONDS
 from gunnet.client.planning import DEPTH_MAX
 from gunnet.limits import Limits
 from gunnet.service import RelayService
+from gunnet.settings import Settings
 from tests.client.bench import BenchTestCase
 
 
@@ -186,9 +188,7 @@ class RelayTests(BenchTestCase):
 
     def test_relay(self) -> None:
         """It is a peer of the relay like any other."""
-        relay: Any = self.talk  # what is used of a RelayService is its mesh, which this has, too
-        self.assertIn("mesh", RelayService.startService.__code__.co_names)
-        bot, other = self.gun(relay=relay), self.linked()
+        bot, other = self.gun(relay=self.talk), self.linked()
         seen = self.heard(bot.get("a").get("b"))
         self.result(other.get("a").get("b").put(1))
         self.result(bot.get("c").get("d").put(2))
@@ -204,6 +204,11 @@ class RelayTests(BenchTestCase):
         for options in ({"peers": "ws://a.example/"}, {"data": "x"}, {"limits": Limits()}):
             self.assertRaises(TypeError, self.gun, relay=self.talk, **options)
         self.assertRaises(TypeError, self.gun(relay=self.talk).opt, peers="ws://a.example/")
+
+    def test_not_running(self) -> None:
+        """A relay is to be started first."""
+        relay = RelayService(Settings(data=None), self.clock, Random(1))
+        self.assertRaises(ValueError, self.gun, relay=relay)
 
     def test_full(self) -> None:
         """A relay that takes no more peers."""

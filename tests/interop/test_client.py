@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import SystemRandom
 from typing import Any, ClassVar
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
@@ -16,15 +23,45 @@ from twisted.trial.unittest import TestCase
 
 from gunnet.client import Gun
 from gunnet.client.chain import Chain
+from gunnet.service import RelayService
+from gunnet.settings import Settings
 from tests.interop import node
 from tests.interop.children import Child, until, within
 from tests.interop.clients import Client
-from tests.interop.relays import GunJsRelay, GunnetRelay, Relay
+from tests.interop.relays import HOST, GunJsRelay, GunnetRelay, Relay, free_port
 from tests.interop.scenario import Scenarios
 
 PROGRAM = str(node.HERE / "client_program.py")
 SECONDS = 10.0
 PASSPHRASE = "correct horse battery"
+
+
+class TlsRelay(GunnetRelay):
+    """A relay of ours that speaks TLS."""
+
+    async def is_well(self) -> bool:
+        """It can't be asked in plain text, but says when it listens."""
+        return f"https://{HOST}:{self.port}" in self.report()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """
+    Make a key, and a certificate for C{localhost} that is its own authority.
+
+    @return: their PEM files.
+    """
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    files = folder / "key.pem", folder / "certificate.pem"
+    files[0].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    files[1].write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return files
 
 
 class Heard:
@@ -262,20 +299,55 @@ class AsyncioTests(Programs, TestCase):
 
     timeout = 120
 
-    async def relay(self, *options: str, data: bool = True) -> GunnetRelay:
-        """A running relay."""
-        relay = GunnetRelay(self)
-        relay.options = options
-        await relay.start()
-        return relay
-
     def test_twice(self) -> Deferred[None]:
         """Event loops one after the other, no reactor, and nothing left behind."""
 
         async def scenario() -> None:
-            relay = await self.relay()
+            relay = GunnetRelay(self)
+            await relay.start()
             url = relay.url.replace("127.0.0.1", "localhost")
             await self.ends(self.program(self, "twice", url, self.mktemp()))
+
+        return ensureDeferred(scenario())
+
+    def test_tls(self) -> Deferred[None]:
+        """The same over TLS."""
+
+        async def scenario() -> None:
+            relay = TlsRelay(self)
+            key, certificate = self_signed(Path(self.mktemp()).resolve())
+            relay.options = ("--tls-key", str(key), "--tls-cert", str(certificate))
+            await relay.start()
+            url = f"wss://localhost:{relay.port}/gun"
+            await self.ends(self.program(self, "twice", url, self.mktemp(), SSL_CERT_FILE=str(certificate)))
+
+        return ensureDeferred(scenario())
+
+
+class InRelayTests(TestCase):
+    """A chain in the process of a relay."""
+
+    timeout = 60
+
+    def test_bot(self) -> Deferred[None]:
+        """It answers what a client writes to the relay, which goes on without it."""
+
+        async def scenario() -> None:
+            port = free_port()
+            settings = Settings(listen=(f"tcp:{port}:interface={HOST}",), data=self.mktemp())
+            relay = RelayService(settings, reactor, SystemRandom())
+            relay.startService()
+            self.addCleanup(relay.stopService)
+            bot, gun = Gun(relay=relay), Gun(f"ws://{HOST}:{port}/gun")
+            self.addCleanup(bot.close)
+            self.addCleanup(gun.close)
+            bot.get("asks").map().on(lambda text, key: bot.get("says").get(key).put(text.upper()))
+            heard = Heard(gun.get("says").get("hello"))
+            await gun.get("asks").get("hello").put("world")
+            await heard.until({"hello": "WORLD"})
+            await bot.close()
+            await gun.get("asks").get("more").put("nobody answers", peer=True, timeout=SECONDS)
+            self.assertIsNone(await gun.get("says").get("more").once(wait=0.5))
 
         return ensureDeferred(scenario())
 

@@ -1,0 +1,1 @@
+`gunnet.Gun` is GUN's chain API for Python (`get`, `put`, `set`, `map`, `on`, `once`, `off`, `back`, `opt`, `user()`, LEX), with Deferreds and `await`, on Twisted and on plain asyncio, offline first with a node of its own (docs/client.md).
