@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from gunnet.client.errors import Closed
-from gunnet.client.paths import Followed
+from gunnet.client.paths import Followed, Item
 from gunnet.client.waiting import Waiting
 from gunnet.counters import Counters
 
@@ -77,7 +77,7 @@ class On(Listener):
         self._counters = counters
         self._change = change
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
         if self.stopped:
             return
@@ -98,24 +98,24 @@ class EachOnce(Listener):
         self._counters = counters
         self._reactor = reactor
         self._wait = wait
-        self._waiting: dict[str, tuple[IDelayedCall, Any]] = {}
-        self._told: set[str] = set()
+        self._waiting: dict[Item, IDelayedCall] = {}
+        self._told: set[Item] = set()
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
-        if key in self._told or self.stopped:
+        if item in self._told or self.stopped:
             return
-        before = self._waiting.pop(key, None)
+        before = self._waiting.pop(item, None)
         if before is not None:
-            before[0].cancel()
+            before.cancel()
         if keys is None:
-            self._tell(key, value)
+            self._tell(key, value, item)
         else:
-            self._waiting[key] = (self._reactor.callLater(self._wait, self._tell, key, value), value)
+            self._waiting[item] = self._reactor.callLater(self._wait, self._tell, key, value, item)
 
-    def _tell(self, key: str, value: Any) -> None:
-        self._waiting.pop(key, None)
-        self._told.add(key)
+    def _tell(self, key: str, value: Any, item: Item) -> None:
+        self._waiting.pop(item, None)
+        self._told.add(item)
         call(self._callback, value, key, self._counters)
 
     def missing(self, key: str) -> None:
@@ -124,7 +124,7 @@ class EachOnce(Listener):
     def stop(self) -> None:
         """See L{Listener.stop}."""
         super().stop()
-        for late, _ in self._waiting.values():
+        for late in self._waiting.values():
             late.cancel()
         self._waiting.clear()
 
@@ -159,7 +159,7 @@ class Once(Listener):
         self._linked = linked or _none
         self._quiet = ONCE_SECONDS if wait is None else wait
         self._plural = plural
-        self._items: dict[str, Any] = {}
+        self._items: dict[str | Item, Any] = {}
         self._until: float | None = None
         self._value: Any = None
         self._key = ""
@@ -167,14 +167,14 @@ class Once(Listener):
         if wait is not None:
             self._timer = reactor.callLater(wait + LOCAL_SECONDS, self._finish)
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
         if self.stopped:
             return
         self._key = key
         self._value = value
         if self._plural:
-            self._items[key] = value
+            self._items[item[0] if len(item) == 1 else item] = value
             self._finish_in(self._quiet)
         elif keys is None and not self._linked():
             self._finish()

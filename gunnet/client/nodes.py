@@ -68,15 +68,15 @@ class Node:
         """The keys that are known of what C{query} selects."""
         if query.key is not None:
             return {query.key} & self.cells.keys()
-        return {key for key in self.cells if query.keys.holds(key)}
+        return {key for key in self.cells if matches(query, key)}
 
     def values(self, query: Query) -> dict[str, Any]:
         """Key to value of what C{query} selects."""
-        return {key: cell[2] for key, cell in self.cells.items() if query.keys.holds(key)}
+        return {key: cell[2] for key, cell in self.cells.items() if matches(query, key)}
 
     def wire(self, query: Query) -> dict[str, Any]:
         """The same, as it stands on the wire."""
-        keys = [key for key in self.cells if query.keys.holds(key)]
+        keys = sorted(self.keys(query))
         states = {key: self.cells[key][0] for key in keys}
         return {"_": {"#": self.soul, ">": states}, **{key: self.cells[key][1] for key in keys}}
 
@@ -115,6 +115,7 @@ class Nodes:
     """
     All that is watched.
 
+    @ivar counters: what was refused.
     @ivar lacking: whether a peer may still come to say something: (how many are linked, whether more may be
         soon). To be set.
     @ivar own: what was written here to a soul and is not confirmed yet. To be set.
@@ -135,7 +136,7 @@ class Nodes:
         self._new_id = new_id
         self._reactor = reactor
         self._limits = limits
-        self._counters = counters
+        self.counters = counters
         self._nodes: dict[str, Node] = {}
         self._asked: dict[str, Want] = {}
         self._again: dict[str, tuple[str, str]] = {}
@@ -161,7 +162,7 @@ class Nodes:
         want = None if node is None else node.wants.get(query)
         if node is None or want is None:
             if self._wants >= self._limits.peer_subscriptions:
-                self._counters.count("client_wants_refused")
+                self.counters.count("client_wants_refused")
                 raise Busy(f"{self._wants} things are watched, more are not possible")
             if node is None:
                 node = self._nodes[query.soul] = Node(query.soul)

@@ -441,6 +441,15 @@ class MapTests(BenchTestCase):
         """A way may go on behind a map."""
         gun = self.people()
         self.assertEqual(sorted(value for value, _ in self._names(gun)), ["Alice", "Bob"])
+        names = gun.get("people").map().get("name")
+        self.assertEqual(self.result(names), {"alice": "Alice", "bob": "Bob"})
+        seen: list[str] = []
+        names.once(lambda value, key: seen.append(value))
+        self.talk.advance(500)
+        self.assertEqual(sorted(seen), ["Alice", "Bob"])
+        self.result(gun.get("all").set(gun.get("people")))
+        every = self.result(gun.get("all").map().map().get("name"))
+        self.assertEqual(every, {("people", "alice"): "Alice", ("people", "bob"): "Bob"})
         self.assertEqual(self.result(gun.get("nothing").map()), {})
 
     def _names(self, gun: Gun) -> list[tuple[Any, str]]:
@@ -459,6 +468,7 @@ class MapTests(BenchTestCase):
         self.talk.advance(10)
         self.assertEqual(seen, [("ALICE", "alice")])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        self.assertEqual(gun.counters["client_callbacks_failed"], 1)
 
     def test_once(self) -> None:
         """C{map().once(callback)}: each item once, also those that come later; awaited, all there are."""

@@ -15,7 +15,7 @@ from gunnet.client.listeners import ONCE_SECONDS, RESTLESS
 from gunnet.client.nodes import LACK_SECONDS
 from gunnet.client.planning import DEPTH_MAX
 from gunnet.client.root import CONNECT_SECONDS
-from gunnet.client.stream import STREAM_KEYS
+from gunnet.client.stream import STREAM_ITEMS
 from gunnet.client.unsent import UNSENT_MAX
 from gunnet.client.writes import WRITES_MAX
 
@@ -58,6 +58,6 @@ class DocsTests(SynchronousTestCase):
             f"acks: {WRITES_MAX:,}",
             f"no peer has: {UNSENT_MAX:,}",
             f"in a put: {DEPTH_MAX}",
-            f"limit={STREAM_KEYS}",
+            f"limit={STREAM_ITEMS}",
         ):
             self.assertIn(figure, self.text)
