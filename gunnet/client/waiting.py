@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 T = TypeVar("T")
+_BY_TWISTED = object()
 
 
 class Waiting(Deferred[T]):
@@ -32,6 +33,17 @@ class Waiting(Deferred[T]):
             self._asyncio_future_blocking = True
             yield self
         return (yield from self.__iter__())
+
+    def cancel(self, msg: object = _BY_TWISTED) -> None:
+        """
+        As that of Deferreds. Whoever waits is told so.
+
+        @param msg: a task that is cancelled hands one on; it is cancelled itself in any case, so that there
+            is nobody else for the error.
+        """
+        super().cancel()
+        if msg is not _BY_TWISTED:
+            self.addErrback(lambda failure: failure.trap(CancelledError) and None)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """A task asks for the loop of what it waits for."""

@@ -259,8 +259,46 @@ class AwaitTests(BenchTestCase):
 
         self.assertEqual(asyncio.run(use()), "PutRefused")
 
+    def test_task_cancelled(self) -> None:
+        """A task that waits may be cancelled, or give up; nothing is left of it."""
+        gun = self.gun()
+        node = gun._node
+        assert node is not None
+        node.mesh.dial("ws://away.example/")
+
+        async def use() -> list[str]:
+            waits = [asyncio.ensure_future(_of(gun.get(name).once())) for name in "ab"]
+            await asyncio.sleep(0)
+            waits[0].cancel()
+            ends = []
+            for wait, seconds in zip(waits, (1.0, 0.001), strict=True):
+                try:
+                    await asyncio.wait_for(wait, seconds)
+                except (TimeoutError, asyncio.CancelledError) as error:
+                    ends.append(type(error).__name__)
+            return ends
+
+        self.assertEqual(asyncio.run(use(), debug=True), ["CancelledError", "TimeoutError"])
+        self.talk.advance(10)
+        self.assertEqual(len(gun.root.nodes), 0)
+
+    def test_begun_in_task(self) -> None:
+        """A coroutine of Twisted that is begun in a task is driven by Twisted all the same."""
+        gun = self.gun()
+
+        async def use() -> Any:
+            put = gun.get("a").get("b").get("c").put({"d": 1})
+            self.talk.advance(5_000)
+            return await put
+
+        self.assertIsNone(asyncio.run(use()))
+
     def test_is_a_deferred(self) -> None:
         """What is waited for is a Deferred."""
         gun: Gun = self.gun()
         self.assertIsInstance(gun.get("a").get("b").put(1), Deferred)
         self.assertIsInstance(gun.get("a").once(), Deferred)
+
+
+async def _of(waiting: Deferred[Any]) -> Any:
+    return await waiting

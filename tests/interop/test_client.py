@@ -265,6 +265,24 @@ class Chains(Programs, Scenarios):
 
         return ensureDeferred(scenario())
 
+    def test_opt(self) -> Deferred[None]:
+        """A peer that is added later is as good as one from the start."""
+
+        async def scenario() -> None:
+            relay = await self.relay(kind=self.kind)
+            (client,) = await self.clients(relay)
+            await client.get("room").put({"x": 1})
+            gun = Gun()
+            self.addCleanup(gun.close)
+            ours = Heard(gun.get("room"))
+            self.assertIsNone(await gun.get("room"))
+            gun.opt(peers=relay.url)
+            await ours.until({"room": {"x": 1}})
+            await gun.get("room").get("y").put(2, peer=True, timeout=SECONDS)
+            self.assertEqual(await client.get("room", "y").once(), 2)
+
+        return ensureDeferred(scenario())
+
     def test_killed(self) -> Deferred[None]:
         """What a program wrote without a link, and was killed, gets to the relay when it runs again."""
 

@@ -47,6 +47,18 @@ class LeafTests(SynchronousTestCase):
         said = [message for message in up.heard if message.get("dam") == "sync"]
         self.assertEqual([(message["@"], message["err"]) for message in said], [("q", NO_ROOM)])
 
+    def test_passes_no_questions_on(self) -> None:
+        """What relays above ask, it answers from what it has; it asks others for its own peers only."""
+        self.talk.relay.relay_links.be_leaf()
+        one, two = [self.talk.connect(name, url=f"ws://{name}/gun", pid=name) for name in ("one", "two")]
+        self.talk.connect("a", pid="pidA", hi=True).say({"#": "q1", "get": {"#": "wanted"}})
+        self.talk.advance(1_000)
+        one.say({"#": "q2", "get": {"#": "other"}})
+        self.talk.advance(1_000)
+        self.assertEqual([said["get"]["#"] for said in two.heard if "get" in said], ["wanted"])
+        self.assertEqual([said for said in one.answers("q2") if "put" in said], [])
+        self.assertEqual(len(one.answers("q2")), 1)
+
     def test_is_believed(self) -> None:
         """With who is a leaf no session begins, though it is not told everything; with others one does."""
         for sync, sessions in ((0, 0), (1, 1)):
