@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+from gunnet.verifier import WorkThread
+
 _reactors: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopReactor] = WeakKeyDictionary()
 
 
@@ -27,6 +29,12 @@ class LoopReactor(AsyncioSelectorReactor):
         super().__init__(loop)
         self._loop = loop
         self._users = 0
+
+    def _initThreadPool(self) -> None:
+        """Of a program that ends without closing its clients, no thread is waited for."""
+        super()._initThreadPool()
+        assert self.threadpool is not None
+        self.threadpool.threadFactory = WorkThread
 
     def take(self) -> None:
         """Somebody uses it, until L{release}."""

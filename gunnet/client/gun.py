@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorCore
 
 from gunnet.client import aio
 from gunnet.client.chain import Chain
@@ -94,6 +95,9 @@ class Gun(Service):
             raise
         self._user = User(self)
         self.running = True
+        self._at_end: Any = None
+        if self._loop is None and IReactorCore.providedBy(reactor):
+            self._at_end = reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
 
     # The graph
 
@@ -192,12 +196,19 @@ class Gun(Service):
                 done.callback(None)
             return done
         self._closing = [done]
+        if self._at_end is not None:
+            self.root.reactor.removeSystemEventTrigger(self._at_end)
         stopped = self.root.close()
         if self._node is not None:
             node = self._node
             stopped.addCallback(lambda _: node.stop())
         stopped.addCallback(lambda _: self._closed())
         return done
+
+    def _shut_down(self) -> Waiting[None]:
+        """The reactor stops."""
+        self._at_end = None
+        return self.close()
 
     def _closed(self) -> None:
         self.running = False

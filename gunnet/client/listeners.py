@@ -28,7 +28,6 @@ RESTLESS = 20
 """A node that never is unchanged so long is taken as it is after so many times as long."""
 
 _log = Logger()
-_NOTHING = object()
 
 
 def call(callback: Callback, value: Any, key: str, counters: Counters) -> None:

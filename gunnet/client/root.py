@@ -28,6 +28,7 @@ from gunnet.mesh.peer import Peer
 from gunnet.sea.keys import Pair
 from gunnet.sea.puts import owner_of, unpacked
 from gunnet.turns import MeshService
+from gunnet.verifier import start_pool
 from gunnet.wire.ids import id_source
 from gunnet.wire.jstext import parse
 
@@ -255,8 +256,7 @@ class Root:
         if not IReactorFromThreads.providedBy(self.reactor):
             return maybeDeferred(do)
         if self._pool is None:
-            self._pool = ThreadPool(0, 1, name="gunnet-client")
-            self._pool.start()
+            self._pool = start_pool(1, "gunnet-client")
         return deferToThreadPool(self.reactor, self._pool, do)
 
     def check_open(self) -> None:

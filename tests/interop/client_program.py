@@ -93,6 +93,34 @@ async def use(url: str, data: str) -> None:
             await asyncio.wait_for(one.get("cancelled").get("x").once(wait=WAIT_SECONDS_MAX), 0.001)
 
 
+async def leave(url: str, data: str) -> None:
+    """End without closing anything, with threads at work."""
+    from gunnet import Gun
+
+    gun = Gun(url, data=data)
+    await gun.user().create("somebody", "a passphrase")
+    say("left")
+
+
+def twisted(url: str, data: str) -> None:
+    """The same on Twisted's reactor, which stops: that closes the client."""
+    from twisted.internet import reactor
+    from twisted.internet.defer import ensureDeferred
+
+    from gunnet import Gun
+
+    gun = Gun(url, data=data)
+
+    async def use() -> None:
+        await gun.get("a").get("b").put(1)
+        gun.get("a").get("b").put(2)
+        reactor.stop()  # type: ignore[attr-defined]
+
+    reactor.callWhenRunning(lambda: ensureDeferred(use()))  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+    say(gun.running)
+
+
 def open_files() -> int:
     """How many files are open."""
     return len(os.listdir("/proc/self/fd"))
@@ -116,7 +144,7 @@ def twice(url: str, data: str) -> None:
 
 if __name__ == "__main__":
     what, *where = sys.argv[1:]
-    if what == "twice":
-        twice(*where)
+    if what in ("twice", "twisted"):
+        {"twice": twice, "twisted": twisted}[what](*where)
     else:
-        asyncio.run({"write": write, "forward": forward}[what](*where))
+        asyncio.run({"write": write, "forward": forward, "leave": leave}[what](*where))

@@ -328,6 +328,18 @@ class AsyncioTests(Programs, TestCase):
 
         return ensureDeferred(scenario())
 
+    def test_not_closed(self) -> Deferred[None]:
+        """A program that closes nothing ends all the same; on Twisted, the end of the reactor closes it."""
+
+        async def scenario() -> None:
+            url = f"http://{HOST}:{free_port()}/gun"
+            for what, says in (("leave", "left"), ("twisted", "False")):
+                child = self.program(self, what, url, self.mktemp())
+                await self.ends(child)
+                self.assertIn(says, child.output)
+
+        return ensureDeferred(scenario())
+
     def test_tls(self) -> Deferred[None]:
         """The same over TLS."""
 
