@@ -5,12 +5,14 @@ Who listens to a chain: C{on}, and C{once} (gun.js C{src/on.js}).
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from gunnet.client.errors import Closed
+from gunnet.client.nodes import LACK_SECONDS
 from gunnet.client.paths import Followed, Item
 from gunnet.client.waiting import Waiting
 from gunnet.counters import Counters
@@ -78,7 +80,7 @@ class On(Listener):
 
     def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
-        if self.stopped:
+        if self.stopped or keys == set():
             return
         if self._change and keys is not None:
             value = {each: value[each] for each in keys if each in value}
@@ -174,6 +176,10 @@ class Once(Listener):
         self._value = value
         if self._plural:
             self._items[item[0] if len(item) == 1 else item] = value
+        if since == inf:
+            self._until = None
+            self._finish_in(max(self._quiet, LACK_SECONDS))
+        elif self._plural:
             self._finish_in(self._quiet)
         elif keys is None and not self._linked():
             self._finish()
@@ -194,7 +200,7 @@ class Once(Listener):
     def _finish_in(self, seconds: float) -> None:
         now = self._reactor.seconds()
         if self._until is None:
-            self._until = now + RESTLESS * self._quiet
+            self._until = now + max(seconds, RESTLESS * self._quiet)
         seconds = min(seconds, self._until - now)
         if self._timer is not None:
             self._timer.cancel()

@@ -70,7 +70,7 @@ class Hearer(Protocol):
         @param key: the last key on the way.
         @param value: a C{dict} for a node.
         @param keys: which of its keys have changed, of a node.
-        @param since: since when it is as it is known, seconds.
+        @param since: since when it is as it is known, seconds; infinity while more is announced.
         @param item: of which item it is.
         """
 

@@ -104,7 +104,7 @@ class _Into(Listener):
 
     def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         stream = self._stream()
-        if stream is not None and not self.stopped:
+        if stream is not None and not self.stopped and keys != set():
             stream._add(key, value, item)
 
     def missing(self, key: str) -> None:
