@@ -56,10 +56,27 @@ The shell carries it out, on Twisted:
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings} (from L{gunnet.sources} by L{gunnet.option_group}), L{gunnet.service}: what a relay is
     told, and its parts; L{gunnet.listener}: where it listens.
+  - L{gunnet.client}: the chain, for programs: C{Gun}.
   - C{gunnet.tap}, C{gunnet.cli} (and L{gunnet.usage}): the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
   - L{gunnet.compiled}: whether this is pure Python.
   - L{gunnet.bench}: load for a relay, and what becomes of it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gunnet.client import Gun as Gun
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """C{Gun}, loaded when it is first asked for: who imports a part of gunnet need not load Twisted."""
+    if name == "Gun":
+        from gunnet.client import Gun
+
+        return Gun
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

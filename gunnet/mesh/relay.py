@@ -60,8 +60,8 @@ class Relay:
 
     @ivar pid: the process id that peers are told.
     @ivar counters: see L{gunnet.counters}; C{heard}: what came, by kind; C{figures}: how it is doing.
-    @ivar trace: follows messages; L{None} for nobody, as at first.
-    @ivar checks: has puts judged before they go any further.
+    @ivar trace: follows messages; L{None} for nobody, as at first. C{known}: gives the cell at (soul, key).
+    @ivar checks: has puts judged before they go any further; C{relay_links}: all between relays.
     @ivar group: the local network; C{interest}: asks others for what peers want.
     @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
     """
@@ -95,6 +95,7 @@ class Relay:
         self.pid = pid or self._new_id()
         self._dup: Dup[Route] = Dup(limits, counters)
         self._graph = Graph(store, limits, counters)
+        self.known = self._graph.known
         self._peers = Peers(limits, counters, self._new_id)
         self.group = self._peers.group
         self._subscriptions = Subscriptions(limits, counters)
@@ -106,7 +107,7 @@ class Relay:
         self._ask_back = AskBack(
             *(self._graph, self._peers, self._subscriptions, self.interest, self._dup, limits, counters)
         )
-        self._relay_links = RelayLinks(
+        self.relay_links = RelayLinks(
             self.pid,
             *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self.interest),
             *(random, limits, counters),
@@ -115,15 +116,13 @@ class Relay:
             allowed=allowed,
             has_room=partial(has_room, store),
         )
-        self.sync, self.plain = self._relay_links.sync, self._relay_links.plain
-        self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
-        self._dam.verbs.update(self._relay_links.verbs)
-        self._pace = Pace()
-        self._inboxes = Inboxes(self._peers, self._pace, limits, counters)
+        self.sync, self.plain = self.relay_links.sync, self.relay_links.plain
+        self._dam = Dam(self.pid, self._peers, self.relay_links.relays, limits, counters)
+        self._dam.verbs.update(self.relay_links.verbs)
         self._build_ways(rules or Rules(), axe=axe)
         self.figures = Figures(
             *(self.pid, store, self._graph, self._peers, self._dup, self._subscriptions, self._unacked),
-            *(self._ask_back, self._puts, self._gets, self.checks, self._inboxes, self._relay_links),
+            *(self._ask_back, self._puts, self._gets, self.checks, self._inboxes, self.relay_links),
             *(self.interest, self.heard, counters),
         )
 
@@ -131,6 +130,8 @@ class Relay:
         """What puts and gets go through."""
         graph, peers, dup = self._graph, self._peers, self._dup
         limits, counters = self.limits, self.counters
+        self._pace = Pace()
+        self._inboxes = Inboxes(peers, self._pace, limits, counters)
         flood = Flood(peers, self._unacked, self._updates)
         self._puts = Puts(graph, peers, self._updates, limits, counters)
         self._puts.on_due = flood.due
@@ -153,7 +154,7 @@ class Relay:
 
     def farewell(self) -> bytes | None:
         """What a peer is told whose link is refused: whom to go to instead, if there is anybody."""
-        return self._relay_links.gossip.mob()
+        return self.relay_links.gossip.mob()
 
     def follow(self, trace: Trace | None) -> None:
         """Have C{trace} follow messages from now on."""
@@ -171,7 +172,7 @@ class Relay:
 
     def retire(self, url: str) -> None:
         """Nobody wants the upstream at C{url} any more, and its link is gone."""
-        self._relay_links.retire(url)
+        self.relay_links.retire(url)
 
     def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
         """
@@ -186,7 +187,7 @@ class Relay:
         if met.url is None:
             self._dam.greet(met)
         else:
-            self._relay_links.met(met)
+            self.relay_links.met(met)
         self._inboxes.meet(met)
         return met
 
@@ -196,7 +197,7 @@ class Relay:
         self._ask_back.forget(peer)
         self._inboxes.forget(peer)
         self._gets.forget(peer)
-        self._relay_links.lost(peer)
+        self.relay_links.lost(peer)
 
     def pause(self, peer: Peer) -> None:
         """The transport of C{peer} takes no more bytes: from now on they wait, up to a bound."""
@@ -359,7 +360,7 @@ class Relay:
         self._gets.run(now)
         self._ask_back.run(now)
         self._updates.tell(now)
-        self._relay_links.run(now)
+        self.relay_links.run(now)
         commit = self._commits.cut(now)
         checks, asks = self.checks.cut(), self.checks.cut_asks()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
@@ -367,7 +368,7 @@ class Relay:
         drops, self._peers.drops = self._peers.drops, []
         hold, self._inboxes.hold = self._inboxes.hold, []
         release, self._inboxes.release = self._inboxes.release, []
-        hang_up, dial, busy = self._relay_links.take_dials()
+        hang_up, dial, busy = self.relay_links.take_dials()
         again_at = self._again_at(now)
         deliveries, self._updates.deliveries = self._updates.deliveries, 0
         return Turn(
@@ -379,7 +380,7 @@ class Relay:
         if (self.checks.is_ready and self._pace.left) or self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
-        times += [self._relay_links.next_at(now), self._ask_back.next_at]
+        times += [self.relay_links.next_at(now), self._ask_back.next_at]
         times += [self._pace.goes_on_at, self._commits.next_at(now)]
         return min([at for at in times if at is not None and at < inf], default=None)
 

@@ -206,7 +206,9 @@ COUNTED: tuple[Counted, ...] = (
 EVENTS: tuple[str, ...] = tuple(
     """
     acks_unroutable acks_unwanted answers_corrected answers_known_already ask_backs_sent
-    binary_frames_ignored broadcasts_forwarded challenges_refused complaints_sent errors_heard
+    binary_frames_ignored broadcasts_forwarded challenges_refused client_callbacks_failed
+    client_faults client_stream_items_evicted client_unsent_refused client_wants_refused
+    client_writes_refused complaints_sent errors_heard
     forwarded_disagreements forwarded_ignored forwarded_malformed gossip_links_given_up
     gossip_links_tried gossip_strangers_ignored gossip_urls_private
     ice_servers_told interests_asked_again interests_ended interests_given_up listed_urls_bad
