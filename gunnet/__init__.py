@@ -41,10 +41,10 @@ The shell carries it out, on Twisted:
     and C{neighbours} (who is there).
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay.
-  - L{gunnet.web}: what is seen over plain HTTP.
-  - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
-    secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
-    C{rules} and C{program} (the operator's own), C{gate} (all of it).
+  - L{gunnet.web}: what is seen over plain HTTP; C{mount}: in somebody else's site.
+  - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{policies} (as a program did),
+    C{files} (lists of keys and secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know
+    them), C{rules} and C{program} (the operator's own), C{gate} (all of it).
   - L{gunnet.rtc}: being a member of a WebRTC room, with C{aiortc}; STUN and TURN servers.
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
@@ -54,6 +54,46 @@ The shell carries it out, on Twisted:
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
   - L{gunnet.compiled}: whether this is pure Python.
   - L{gunnet.bench}: load for a relay, and what becomes of it.
+
+Programs need few of these names; those can be had from here as well: L{RelayService
+<gunnet.service.RelayService>}, L{GunResource<gunnet.web.mount.GunResource>},
+L{Settings<gunnet.settings.Settings>}, L{Access<gunnet.access.wanted.Access>},
+L{Policies<gunnet.access.policies.Policies>}, L{Limits<gunnet.limits.Limits>}.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gunnet.access.policies import Policies as Policies
+    from gunnet.access.wanted import Access as Access
+    from gunnet.limits import Limits as Limits
+    from gunnet.service import RelayService as RelayService
+    from gunnet.settings import Settings as Settings
+    from gunnet.web.mount import GunResource as GunResource
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Access": "gunnet.access.wanted",
+    "GunResource": "gunnet.web.mount",
+    "Limits": "gunnet.limits",
+    "Policies": "gunnet.access.policies",
+    "RelayService": "gunnet.service",
+    "Settings": "gunnet.settings",
+}
+"""What programs may take from here, and where it is: it is loaded when somebody does."""
+
+
+def __getattr__(name: str) -> Any:
+    """Find one of the names for programs."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    """All names, those that are not loaded yet as well."""
+    return sorted([*globals(), *_PUBLIC])
