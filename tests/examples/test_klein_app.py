@@ -1,0 +1,57 @@
+"""
+C{examples/klein_app.py}: its page, and gun.js that is linked to the relay in it.
+"""
+
+from __future__ import annotations
+
+import treq
+from twisted.trial.unittest import TestCase
+
+from tests.examples.running import Example
+from tests.interop import node
+from tests.interop.clients import Page
+
+
+class KleinAppTests(TestCase):
+    """The app with the gun.js that it serves."""
+
+    timeout = 60
+
+    async def start(self, data: str) -> tuple[Example, str]:
+        gun_js = node.kit().gun(node.GUN_VERSIONS[0])
+        app = Example(self, "klein_app", "--port", "0", "--gun-js", gun_js, "--data", data)
+        return app, (await app.says(r"open (http://\S+)/$"))[1]
+
+    async def get(self, url: str) -> tuple[int, str]:
+        response = await treq.get(url, persistent=False)
+        return response.code, await response.text()
+
+    async def test_page(self) -> None:
+        """The page and gun.js are there, each at the place that the page names."""
+        _, url = await self.start(self.mktemp())
+        code, text = await self.get(f"{url}/")
+        self.assertEqual(code, 200)
+        self.assertIn('<script src="/gun/gun.js">', text)
+        code, text = await self.get(f"{url}/gun/gun.js")
+        self.assertEqual(code, 200)
+        self.assertIn("Gun", text)
+        code, text = await self.get(f"{url}/gun/healthz")
+        self.assertEqual(code, 200)
+        self.assertEqual((await self.get(f"{url}/nothing"))[0], 404)
+
+    async def test_gun_js(self) -> None:
+        """Two gun.js clients share notes through it; a third finds them after a restart."""
+        data = self.mktemp()
+        app, url = await self.start(data)
+        page = Page(self, node.GUN_VERSIONS[0])
+        page.spawn()
+        await page.ready()
+        one, two = [await page.client(f"{url}/gun") for _ in range(2)]
+        stream = await two.get("notes", "n1").on()
+        self.assertIsNone((await one.get("notes", "n1").put("milk")).err)
+        await stream.shows("milk")
+        await app.stop()
+        app, url = await self.start(data)
+        three = await page.client(f"{url}/gun")
+        self.assertEqual(await three.get("notes", "n1").once(), "milk")
+        await app.stop("TERM")
