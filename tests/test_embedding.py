@@ -25,7 +25,7 @@ from gunnet.mesh.asks import Ask
 from gunnet.sea.firewall import Check, Outcome
 from gunnet.service import RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
-from gunnet.store.interface import StoreError
+from gunnet.store.interface import StoreError, StoreInUse
 from gunnet.store.memory import MemoryStore
 from gunnet.turns import InlineVerifier
 from tests.test_service import Client, ReactorInMemory
@@ -162,6 +162,15 @@ class StoreTests(EmbeddingCase):
             relay.startService()
             self.stop(relay)
         self.assertEqual([store.closed for store in made], [1, 1])
+
+    def test_one_folder(self) -> None:
+        """A data folder is one relay's, in one process as in two."""
+        folder = self.mktemp()
+        first, second = self.relay(data=folder), self.relay(data=folder, listen=("tcp:2",))
+        first.startService()
+        self.addCleanup(first.store.close)
+        self.assertRaises(StoreInUse, second.startService)
+        self.assertEqual((first.running, second.running), (1, 0))
 
     def test_failing(self) -> None:
         """One that can't be opened ends the start, and the next may do better."""
