@@ -50,13 +50,14 @@ The shell carries it out, on Twisted:
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings} (from L{gunnet.sources} by L{gunnet.option_group}), L{gunnet.service}: what a relay is
     told, and its parts; L{gunnet.listener}: where it listens.
+  - L{gunnet.client}: the chain, for programs: C{Gun}.
   - C{gunnet.tap}, C{gunnet.cli} (and L{gunnet.usage}): the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
   - L{gunnet.compiled}: whether this is pure Python.
   - L{gunnet.bench}: load for a relay, and what becomes of it.
 
-Programs need few of these names; those can be had from here as well: L{RelayService
-<gunnet.service.RelayService>}, L{GunResource<gunnet.web.mount.GunResource>},
+Programs need few of these names; those can be had from here as well: L{Gun<gunnet.client.gun.Gun>},
+L{RelayService<gunnet.service.RelayService>}, L{GunResource<gunnet.web.mount.GunResource>},
 L{Settings<gunnet.settings.Settings>}, L{Access<gunnet.access.wanted.Access>},
 L{Policies<gunnet.access.policies.Policies>}, L{Limits<gunnet.limits.Limits>}.
 """
@@ -69,6 +70,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gunnet.access.policies import Policies as Policies
     from gunnet.access.wanted import Access as Access
+    from gunnet.client import Gun as Gun
     from gunnet.limits import Limits as Limits
     from gunnet.service import RelayService as RelayService
     from gunnet.settings import Settings as Settings
@@ -78,6 +80,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Access": "gunnet.access.wanted",
+    "Gun": "gunnet.client",
     "GunResource": "gunnet.web.mount",
     "Limits": "gunnet.limits",
     "Policies": "gunnet.access.policies",

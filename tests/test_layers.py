@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -37,6 +39,9 @@ ALLOWED_IN_CORE = {
     ("gunnet.wire.ids", "random"): "for the type of what is passed in",
     ("gunnet.mesh.relay", "random"): "for the type of what is passed in",
 }
+DEFAULT_REACTOR = "gunnet.client.aio"
+"""Who takes the reactor of the process too, for a program that makes a client and gives none."""
+
 ENTROPY = "gunnet.sea.entropy"
 """
 The one module that throws dice: programs that make keys, or encrypt, need not bring random bytes along.
@@ -190,11 +195,20 @@ from ..store import lmdb
                 self.assertFalse(within(imported, ("gunnet.service",)), f"{name} imports {imported}")
 
     def test_command_line(self) -> None:
-        """Nothing imports the command line, and only it takes the reactor of the process."""
+        """Nothing imports the command line, and only it takes the reactor of the process; one may."""
         for name, imported in self.importing():
             if name not in COMMAND_LINE:
-                foreign = (*COMMAND_LINE, "twisted.internet.reactor")
+                foreign = (*COMMAND_LINE, *(() if name == DEFAULT_REACTOR else ("twisted.internet.reactor",)))
                 self.assertFalse(within(imported, foreign), f"{name} imports {imported}")
+
+    def test_light(self) -> None:
+        """Who imports gunnet alone loads nothing for it."""
+        loaded = "import sys, gunnet; print(sorted({'twisted', 'gunnet.client'} & {*sys.modules}))"
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(PACKAGE)}
+        said = subprocess.run(
+            [sys.executable, "-c", loaded], env=environment, capture_output=True, check=True
+        )
+        self.assertEqual(said.stdout.strip(), b"[]")
 
     def test_named_imports(self) -> None:
         """No stars: who reads a module sees where each name is from."""

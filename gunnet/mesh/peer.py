@@ -77,6 +77,7 @@ class Peer:
     @ivar joined: as which one it has joined (L{gunnet.mesh.peers.Peers}); 0 before.
     @ivar bridge: (of a gunnet relay) whether it is linked to other relays above it.
     @ivar bridged: (of a gunnet relay) whether it takes us for one, and asks us what it asks those above it.
+    @ivar compares: (of a gunnet relay) whether it wants the graph compared.
     @ivar full: (of a gunnet relay) whether it takes no more peers.
     @ivar behind: (of a gunnet relay) whether something changed that it was not told.
     @ivar above: whether it is one of the relays that this one is linked to by its own wish: it is dialled, or
@@ -96,6 +97,7 @@ class Peer:
         "bridged",
         "broadcast_at",
         "broadcasts_left",
+        "compares",
         "full",
         "held",
         "id",
@@ -141,6 +143,7 @@ class Peer:
         self.broadcast_at = 0.0
         self.signs = self.said_hi = self.is_gunnet = False
         self.bridge = self.bridged = self.full = self.behind = False
+        self.compares = True
         self.joined = 0
         self.was_gunnet: bool | None = None
         self.above = url is not None

@@ -43,6 +43,8 @@ class RelayLinks:
     @ivar gossip: which others they told of.
     @ivar sync: comparing graphs with gunnet relays; C{plain}, with others.
     @ivar verbs: what is taken here, for L{gunnet.mesh.dam.Dam}.
+    @ivar unacked: what they may not have.
+    @ivar on_up: each is called with a peer that we dial when its link is up; C{on_down}, when it is gone.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class RelayLinks:
         self.sync.minds_behind = syncs
         self.plain = PlainSync(graph, peers, dup, unacked, limits, counters)
         self._peers = peers
-        self._unacked = unacked
+        self.unacked = self._unacked = unacked
+        self.on_up: list[Callable[[Peer], None]] = []
+        self.on_down: list[Callable[[Peer], None]] = []
         self._subscriptions = subscriptions
         self._interest = interest
         self._limits = limits
@@ -104,6 +108,8 @@ class RelayLinks:
         """A link that we dialled is up."""
         self.relays.opened(peer)
         self._interest.resync(peer)
+        for call in self.on_up:
+            call(peer)
 
     def lost(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
@@ -115,6 +121,23 @@ class RelayLinks:
         heir = stood_for or peer.twin or (peer if peer.url is not None else None)
         self._peers.leave(peer)
         self._unacked.lost(peer, heir)
+        if peer.url is not None:
+            for call in self.on_down:
+                call(peer)
+
+    @property
+    def upstreams(self) -> list[Peer]:
+        """The relays that we link to, whether or not they are linked just now."""
+        return list(self._peers.upstreams.values())
+
+    def be_leaf(self) -> None:
+        """
+        Want only what our peers ask for: no graphs are compared, not with who asks for it either, and this is
+        no bridge between the relays above.
+        """
+        self._syncs = self.sync.minds_behind = False
+        self.sync.refuses = True
+        self.relays.is_leaf = True
 
     def retire(self, url: str) -> None:
         """Nobody wants the upstream at C{url} any more, and its link is gone."""

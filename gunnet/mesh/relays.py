@@ -9,7 +9,7 @@ What gunnet relays tell each other about themselves: the verb C{relay}, which gu
 The relay that dials says it once it has answered the greeting, again while nobody answers, and again when
 something in it has changed; the other side answers with its own. C{bridge} is whether the sender is linked to
 relays that the receiver may not reach otherwise, so that it is asked as those above are; C{bridged}, whether
-the sender does so with the receiver.
+the sender does so with the receiver. C{sync} is 0 if the sender wants no graphs compared.
 
 B{Twins.} Two relays that dial each other have two links. gun.js drops the one that the greater process id
 dialled (C{lib/axe.js}), but a process id is only a claim, and whoever claims that of an upstream would cut
@@ -29,6 +29,7 @@ from gunnet.mesh.peers import Peers
 from gunnet.wire.jstext import stringify
 
 SYNC_VERSION = 1
+NO_SYNC = 0
 
 HELLO_PAUSE_MS = 1_000.0
 HELLO_TRIES = 6
@@ -75,6 +76,8 @@ class Relays:
         be again, and C{itself} those that lead back to this relay.
     @ivar urls_for: what a peer is told of other relays.
     @ivar owes: whether something that was said to a peer may not have arrived.
+    @ivar is_leaf: whether this relay only wants what its peers ask for: it is no bridge, and no graphs are
+        compared. May be set.
     """
 
     def __init__(self, pid: str, peers: Peers, limits: Limits, counters: Counters) -> None:
@@ -87,6 +90,7 @@ class Relays:
         self._was_full = False
         self._leaving: list[Peer] = []
         self._due = inf
+        self.is_leaf = False
         self.on_bridge: Callable[[Peer], None] = _nothing
         self.on_stranger: Callable[[Peer], None] = _nothing
         self.on_twin: Callable[[Peer, Peer], None] = _nothing_of_two
@@ -196,6 +200,7 @@ class Relays:
             self._hear_proof(peer, proof)
             return
         peer.full = fields.get("full") is True
+        peer.compares = fields.get("sync") != NO_SYNC
         peer.bridged = fields.get("bridged") is True
         was_bridge, peer.bridge = peer.bridge, fields.get("bridge") is True and self._may_be_bridge(peer)
         token = fields.get("token")
@@ -286,8 +291,8 @@ class Relays:
 
     def _about_us(self, peer: Peer) -> Fields:
         return {
-            "sync": SYNC_VERSION,
-            "bridge": any(other is not peer for other in self._peers.sources()),
+            "sync": NO_SYNC if self.is_leaf else SYNC_VERSION,
+            "bridge": not self.is_leaf and any(other is not peer for other in self._peers.sources()),
             "bridged": peer.bridge and peer.url is None,
             "full": self._was_full,
             "peers": self.urls_for(peer),

@@ -65,6 +65,7 @@ class Sync:
 
     @ivar minds_behind: whether sessions begin by themselves with peers that were not told something; may be
         set.
+    @ivar refuses: whether sessions that others begin are refused; may be set.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Sync:
         self._dup = dup
         self._unacked = unacked
         self.minds_behind = True
+        self.refuses = False
         self._now = 0.0
         self._random = random
         self._limits = limits
@@ -140,7 +142,8 @@ class Sync:
             if peer.up and not peer.is_shadow:
                 self._schedule(self._neighbour(peer), now)
         for peer in self._peers.relays.values():
-            if peer.behind and peer.is_gunnet and self.minds_behind and not peer.is_shadow:
+            wants = peer.is_gunnet and peer.compares and not peer.is_shadow
+            if peer.behind and wants and self.minds_behind:
                 neighbour = self._neighbour(peer)
                 if neighbour.ended is None:
                     neighbour.ended = now
@@ -208,7 +211,7 @@ class Sync:
         if len(self) >= self._limits.sync_sessions:
             self._counters.count("sync_sessions_refused")
             return BUSY
-        if not self._has_room():
+        if self.refuses or not self._has_room():
             self._counters.count("sync_no_room")
             self._graph.watch = self._summary = None
             return NO_ROOM

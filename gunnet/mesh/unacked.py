@@ -56,6 +56,8 @@ class Unacked:
 
     @ivar will_compare: whether the graph of a peer whose link is up is going to be compared, or may be.
     @ivar size: roughly what the names take in memory, in bytes.
+    @ivar on_acked: each is called with a relay and the names of cells that it has, as they stand. May be
+        added to; what is called must not raise.
     @ivar will_tell: whether a peer is told a cell at the end of this turn (L{gunnet.mesh.axe}); to be set.
     """
 
@@ -71,6 +73,7 @@ class Unacked:
         self._slowest: dict[Peer, float] = {}
         self.will_compare: Callable[[Peer], bool] = _never
         self.will_tell: Callable[[Peer, str, str], bool] = _tells_nothing
+        self.on_acked: list[Callable[[Peer, list[Name]], None]] = []
         self.size = 0
 
     def __len__(self) -> int:
@@ -173,7 +176,16 @@ class Unacked:
             new = [] if refused else [name for name in dict.fromkeys(names) if name not in debt.recent]
             debt.recent.update(dict.fromkeys(new))
             self.size += size_of(new)
+            if not refused:
+                self._has(peer, debt, names)
             self._tidy(peer, debt)
+
+    def _has(self, peer: Peer, debt: Debt, names: list[Name]) -> None:
+        if self.on_acked:
+            left = (debt.under_way, debt.owed, debt.missed, debt.compared)
+            has = [name for name in names if not any(name in each for each in left)]
+            for call in self.on_acked:
+                call(peer, has)
 
     def is_told(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
@@ -218,7 +230,7 @@ class Unacked:
             if not peer.up or peer.paused or peer.link is None:
                 continue
             if not peer.is_gunnet:
-                self._forget_old(debt, now)
+                self._forget_old(peer, debt, now)
             elif not peer.link.reliable:
                 self._give_up_waiting(peer, debt, now)
             if debt.shift_at <= now:
@@ -275,9 +287,11 @@ class Unacked:
         debt.earlier, debt.recent = debt.recent, {}
         debt.shift_at = now + RECENT_MS
 
-    def _forget_old(self, debt: Debt, now: float) -> None:
+    def _forget_old(self, peer: Peer, debt: Debt, now: float) -> None:
         for update in [update for update, (at, _) in debt.said.items() if at + FORGET_MS <= now]:
-            self.size -= size_of(debt.take(update))
+            names = debt.take(update)
+            self.size -= size_of(names)
+            self._has(peer, debt, names)
 
     def _say_owed(self, peer: Peer, debt: Debt, now: float) -> None:
         names = []

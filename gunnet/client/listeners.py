@@ -1,0 +1,219 @@
+"""
+Who listens to a chain: C{on}, and C{once} (gun.js C{src/on.js}).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from gunnet.client.errors import Closed
+from gunnet.client.paths import Followed
+from gunnet.client.waiting import Waiting
+from gunnet.counters import Counters
+
+Callback = Callable[[Any, str], Any]
+"""Called with (value, key); what it gives is not looked at."""
+
+ONCE_SECONDS = 0.099
+"""So long a node must be unchanged before C{once} takes it for whole (gun.js: C{wait}, 99 ms)."""
+
+_log = Logger()
+_NOTHING = object()
+
+
+def call(callback: Callback, value: Any, key: str, counters: Counters) -> None:
+    """Call a program's callback. What it raises is its own affair: logged and counted."""
+    try:
+        callback(value, key)
+    except Exception:
+        counters.count("client_callbacks_failed")
+        _log.failure("a callback failed on {key!r}", key=key)
+
+
+class Listener:
+    """
+    One that listens until it is told not to.
+
+    @ivar followed: what it listens to; to be set.
+    """
+
+    def __init__(self) -> None:
+        self.followed: Followed | None = None
+        self.on_stop: Callable[[Listener], None] = _nothing
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Listen no more. May be called twice."""
+        if not self.stopped:
+            self.stopped = True
+            if self.followed is not None:
+                self.followed.stop()
+            self.on_stop(self)
+
+    def close(self) -> None:
+        """The client is being closed."""
+        self.stop()
+
+
+class On(Listener):
+    """Tells each value, as it stands and as it changes."""
+
+    def __init__(self, callback: Callback, counters: Counters, *, change: bool) -> None:
+        """
+        @param change: whether of a node only what has changed is told.
+        """
+        super().__init__()
+        self.callback = callback
+        self._counters = counters
+        self._change = change
+
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+        """See L{gunnet.client.paths.Hearer.found}."""
+        if self.stopped:
+            return
+        if self._change and keys is not None:
+            value = {each: value[each] for each in keys if each in value}
+        call(self.callback, value, key, self._counters)
+
+    def missing(self, key: str) -> None:
+        """See L{gunnet.client.paths.Hearer.missing}: like gun.js, it waits for what may come."""
+
+
+class EachOnce(Listener):
+    """C{map().once(callback)}: tells each item once, also those that come later."""
+
+    def __init__(self, callback: Callback, counters: Counters, reactor: IReactorTime, wait: float) -> None:
+        super().__init__()
+        self._callback = callback
+        self._counters = counters
+        self._reactor = reactor
+        self._wait = wait
+        self._waiting: dict[str, tuple[IDelayedCall, Any]] = {}
+        self._told: set[str] = set()
+
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+        """See L{gunnet.client.paths.Hearer.found}."""
+        if key in self._told or self.stopped:
+            return
+        before = self._waiting.pop(key, None)
+        if before is not None:
+            before[0].cancel()
+        if keys is None:
+            self._tell(key, value)
+        else:
+            self._waiting[key] = (self._reactor.callLater(self._wait, self._tell, key, value), value)
+
+    def _tell(self, key: str, value: Any) -> None:
+        self._waiting.pop(key, None)
+        self._told.add(key)
+        call(self._callback, value, key, self._counters)
+
+    def missing(self, key: str) -> None:
+        """See L{gunnet.client.paths.Hearer.missing}."""
+
+    def stop(self) -> None:
+        """See L{Listener.stop}."""
+        super().stop()
+        for late, _ in self._waiting.values():
+            late.cancel()
+        self._waiting.clear()
+
+
+class Once(Listener):
+    """
+    Waits for a value.
+
+    @ivar done: fires with it: L{None} if there is none; of a path with C{map()} in it, with a C{dict} of the
+        items by key. Fails with L{Closed}.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        *,
+        wait: float | None = None,
+        plural: bool = False,
+        callback: Callback | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        """
+        @param wait: as for L{gunnet.client.chain.Chain.once}.
+        """
+        super().__init__()
+        self.done: Waiting[Any] = Waiting(lambda _: self.stop())
+        self._reactor = reactor
+        self._callback = callback
+        self._counters = counters or Counters()
+        self._quiet = ONCE_SECONDS if wait is None else wait
+        self._plural = plural
+        self._items: dict[str, Any] = {}
+        self._value: Any = None
+        self._key = ""
+        self._timer: IDelayedCall | None = None
+        if wait is not None:
+            self._timer = reactor.callLater(wait, self._finish)
+
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+        """See L{gunnet.client.paths.Hearer.found}."""
+        if self.stopped:
+            return
+        self._key = key
+        self._value = value
+        if self._plural:
+            self._items[key] = value
+            self._finish_in(self._quiet)
+        elif keys is None:
+            self._finish()
+        else:
+            known = self._reactor.seconds() - since if since else 0.0
+            self._finish_in(self._quiet - known)
+
+    def missing(self, key: str) -> None:
+        """See L{gunnet.client.paths.Hearer.missing}."""
+        if self.stopped:
+            return
+        self._key = key
+        if self._plural:
+            self._finish_in(self._quiet)
+        else:
+            self._value = None
+            self._finish()
+
+    def _finish_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds <= 0:
+            self._finish()
+        else:
+            self._timer = self._reactor.callLater(seconds, self._finish)
+
+    def _finish(self) -> None:
+        self._timer = None
+        self.stop()
+        value = self._items if self._plural else self._value
+        if self._callback is not None:
+            call(self._callback, value, self._key, self._counters)
+        if not self.done.called:
+            self.done.callback(value)
+
+    def stop(self) -> None:
+        """See L{Listener.stop}."""
+        super().stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        """See L{Listener.close}."""
+        self.stop()
+        if not self.done.called:
+            self.done.errback(Closed("the client was closed meanwhile"))
+
+
+def _nothing(_listener: Listener) -> None:
+    pass

@@ -1,0 +1,117 @@
+"""
+Changes, to be iterated.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+from gunnet.client.listeners import Listener
+from gunnet.client.waiting import Waiting
+from gunnet.counters import Counters
+
+STREAM_KEYS = 1_000
+"""So many keys may wait to be taken out of one stream."""
+
+
+class Stream:
+    """
+    An asynchronous iterator of (value, key), made by L{gunnet.client.chain.Chain.stream}. It ends when it is
+    closed, when C{off()} is called on its chain, and when the client is closed.
+
+    @ivar dropped: how many keys were dropped because they were not taken in time.
+    """
+
+    def __init__(self, limit: int, counters: Counters) -> None:
+        """
+        Not for programs.
+
+        @param limit: how many keys may wait.
+        """
+        self.dropped = 0
+        self._limit = max(1, limit)
+        self._counters = counters
+        self._waiting: OrderedDict[str, Any] = OrderedDict()
+        self._taker: Waiting[None] | None = None
+        self._ended = False
+        self.listener = _Into(self)
+
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> tuple[Any, str]:
+        """
+        The next change.
+
+        @raise RuntimeError: somebody else is waiting for it.
+        """
+        while not self._waiting:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._taker is not None:
+                raise RuntimeError("a stream is for one reader")
+            self._taker = Waiting()
+            try:
+                await self._taker
+            finally:
+                self._taker = None
+        key, value = self._waiting.popitem(last=False)
+        return value, key
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    async def aclose(self) -> None:
+        """L{close}, for C{contextlib.aclosing}."""
+        self.close()
+
+    def close(self) -> None:
+        """End the stream; what waits in it can still be taken."""
+        self.listener.stop()
+
+    def __del__(self) -> None:
+        self.listener.stop()
+
+    def _add(self, key: str, value: Any) -> None:
+        self._waiting.pop(key, None)
+        self._waiting[key] = value
+        if len(self._waiting) > self._limit:
+            self._counters.count("client_stream_keys_evicted")
+            self.dropped += 1
+            self._waiting.popitem(last=False)
+        self._wake()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._taker is not None and not self._taker.called:
+            self._taker.callback(None)
+
+
+class _Into(Listener):
+    """Puts what is found into a stream, for as long as somebody has that."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = weakref.ref(stream)
+
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+        stream = self._stream()
+        if stream is not None and not self.stopped:
+            stream._add(key, value)
+
+    def missing(self, key: str) -> None:
+        pass
+
+    def stop(self) -> None:
+        super().stop()
+        stream = self._stream()
+        if stream is not None:
+            stream._end()
