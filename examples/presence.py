@@ -43,7 +43,7 @@ class Board:
         self._node.map().on(self._hear)
         looking = LoopingCall(self._show)
         looking.clock = self._reactor
-        looking.start(self._beat / 2)
+        looking.start(self._beat / 2, now=False)
         return looking
 
     def _hear(self, beat: Any, name: str) -> None:

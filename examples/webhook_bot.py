@@ -47,7 +47,12 @@ class Webhook:
             headers["X-Signature"] = f"sha256={hmac.new(self._secret, body, sha256).hexdigest()}"
         try:
             response = await treq.post(
-                self._url, data=body, headers=headers, timeout=TRY_SECONDS, reactor=self._reactor
+                self._url,
+                data=body,
+                headers=headers,
+                timeout=TRY_SECONDS,
+                persistent=False,
+                reactor=self._reactor,
             )
             await treq.content(response)
         except Exception as e:  # whatever it is: no name, no connection, no answer in time
