@@ -13,7 +13,7 @@ GUN's chain API for Python: C{docs/client.md}.
   - L{node}: the relay inside; L{line}: the link to it; L{root}: what the chains of one L{Gun} share.
   - L{nodes}: what is watched; L{paths}: following links; L{listeners}: C{on} and C{once}.
   - L{values}, L{planning}: what may be put, and what comes of it; L{writes}: until it is acknowledged;
-    L{states}: when it was written.
+    L{states}: when it was written; L{unsent}, L{store}: what no peer has yet, also after a restart.
   - L{waiting}: to be awaited everywhere; L{aio}: without Twisted's reactor.
 """
 

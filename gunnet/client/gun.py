@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 
 from gunnet.client import aio
 from gunnet.client.chain import Chain
@@ -80,6 +80,9 @@ class Gun(Service):
                 self._node = LocalNode(urls, data, limits or Limits(), reactor, random)
             mesh: MeshService = relay.mesh if self._node is None else self._node.mesh
             self.root = Root(mesh, reactor, random)
+            if self._node is not None:
+                self.root.writes.on_write = self._node.unsent.add
+                self.root.writes.on_refused = self._node.unsent.forget
         except BaseException:
             self._give_back_loop()
             raise
@@ -176,8 +179,10 @@ class Gun(Service):
                 done.callback(None)
             return done
         self._closing = [done]
-        self.root.close()
-        stopped = maybeDeferred(lambda: None) if self._node is None else self._node.stop()
+        stopped = self.root.close()
+        if self._node is not None:
+            node = self._node
+            stopped.addCallback(lambda _: node.stop())
         stopped.addCallback(lambda _: self._closed())
         return done
 

@@ -21,6 +21,9 @@ Callback = Callable[[Any, str], Any]
 ONCE_SECONDS = 0.099
 """So long a node must be unchanged before C{once} takes it for whole (gun.js: C{wait}, 99 ms)."""
 
+RESTLESS = 20
+"""A node that never is unchanged so long is taken as it is after so many times as long."""
+
 _log = Logger()
 _NOTHING = object()
 
@@ -151,6 +154,7 @@ class Once(Listener):
         self._quiet = ONCE_SECONDS if wait is None else wait
         self._plural = plural
         self._items: dict[str, Any] = {}
+        self._until: float | None = None
         self._value: Any = None
         self._key = ""
         self._timer: IDelayedCall | None = None
@@ -169,8 +173,7 @@ class Once(Listener):
         elif keys is None:
             self._finish()
         else:
-            known = self._reactor.seconds() - since if since else 0.0
-            self._finish_in(self._quiet - known)
+            self._finish_in(self._quiet - (self._reactor.seconds() - since))
 
     def missing(self, key: str) -> None:
         """See L{gunnet.client.paths.Hearer.missing}."""
@@ -184,6 +187,10 @@ class Once(Listener):
             self._finish()
 
     def _finish_in(self, seconds: float) -> None:
+        now = self._reactor.seconds()
+        if self._until is None:
+            self._until = now + RESTLESS * self._quiet
+        seconds = min(seconds, self._until - now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -193,7 +200,6 @@ class Once(Listener):
             self._timer = self._reactor.callLater(seconds, self._finish)
 
     def _finish(self) -> None:
-        self._timer = None
         self.stop()
         value = self._items if self._plural else self._value
         if self._callback is not None:
@@ -204,9 +210,9 @@ class Once(Listener):
     def stop(self) -> None:
         """See L{Listener.stop}."""
         super().stop()
-        if self._timer is not None:
+        if self._timer is not None and self._timer.active():
             self._timer.cancel()
-            self._timer = None
+        self._timer = None
 
     def close(self) -> None:
         """See L{Listener.close}."""

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
+from gunnet.client.unsent import Unsent, UnsentStore
 from gunnet.limits import Limits
 from gunnet.mesh.relay import Relay
 from gunnet.settings import websocket_url
@@ -35,6 +36,7 @@ class LocalNode:
     that, and compares no graphs.
 
     @ivar mesh: drives it.
+    @ivar unsent: what no peer has yet.
     """
 
     _log = Logger()
@@ -49,9 +51,9 @@ class LocalNode:
         """
         urls = [url for url in dict.fromkeys(peers) if websocket_url(url)]
         self._reactor = reactor
-        self.store = open_store(data, limits)
-        self._writer = StoreWriter(self.store, reactor)
-        relay = Relay(store=self.store, random=random, limits=limits, sync=False)
+        store = open_store(data, limits)
+        self._writer = StoreWriter(store, reactor)
+        relay = Relay(store=store, random=random, limits=limits, sync=False)
         relay.relay_links.be_leaf()
         has_threads = IReactorFromThreads.providedBy(reactor)
         self._verifier = ThreadVerifier(reactor, os.cpu_count() or 1) if has_threads else None
@@ -59,6 +61,8 @@ class LocalNode:
         self._links = Links()
         self._dialers = Dialers(self.mesh, self._links, reactor, random, ended=self.mesh.retire)
         self.mesh.dialling = self._dialers
+        kept = store if isinstance(store, UnsentStore) else None
+        self.unsent = Unsent(relay, kept, self._writer, reactor)
         for url in urls:
             self.add_peer(url)
         self.mesh.startService()
@@ -81,6 +85,7 @@ class LocalNode:
         @return: fires when all that is done, and no thread is left.
         """
         done: Deferred[Any] = self.mesh.stopService()
+        done.addCallback(lambda _: self.unsent.stop())
         done.addCallback(lambda _: self._links.goodbye(self._reactor, GOODBYE_SECONDS))
         done.addCallback(lambda _: DeferredList([maybeDeferred(self._dialers.stopService)]))
         done.addErrback(self._failed)
@@ -105,6 +110,6 @@ def open_store(data: str | None, limits: Limits) -> Store:
     """
     if data is None:
         return MemoryStore(limits.memory_bytes)
-    from gunnet.store.lmdb import LmdbStore
+    from gunnet.client.store import LmdbClientStore
 
-    return LmdbStore(data, DATA_BYTES_MAX)
+    return LmdbClientStore(data, DATA_BYTES_MAX)

@@ -90,7 +90,7 @@ class Want:
     @ivar watchers: who is told, and whether each was told what was known when it came.
     @ivar heard: whether the local node has answered.
     @ivar settled: whether something is known of it, or that there is nothing.
-    @ivar since: since when something is known of it, seconds.
+    @ivar since: since when it is as it is known, seconds.
     """
 
     __slots__ = ("asked", "heard", "lack", "misses", "node", "query", "settled", "since", "watchers")
@@ -248,9 +248,7 @@ class Nodes:
             return
         want.settled = True
         self._stop_waiting(want)
-        if has_data:
-            want.since = self._reactor.seconds()
-        else:
+        if not has_data:
             for watcher in list(want.watchers):
                 if watcher in want.watchers:
                     watcher.missing()
@@ -273,6 +271,8 @@ class Nodes:
         want = self._asked.get(answered) if isinstance(answered, str) else None
         if want is not None:
             first, want.heard = not want.heard, True
+            if first:
+                want.since = self._reactor.seconds()
             if not isinstance(put, dict):
                 want.misses += 1
             self._tell(changed)
@@ -323,6 +323,7 @@ class Nodes:
                 wanted = {key for key in keys if matches(want.query, key)}
                 if not wanted:
                     continue
+                want.since = self._reactor.seconds()
                 self._settle(want)
                 for watcher in list(want.watchers):
                     self._tell_one(want, watcher, wanted)

@@ -66,7 +66,7 @@ class Hearer(Protocol):
         @param key: the last key on the way.
         @param value: a C{dict} for a node.
         @param keys: which of its keys have changed, of a node.
-        @param since: since when something is known of it, seconds; 0 if only now.
+        @param since: since when it is as it is known, seconds.
         """
 
     def missing(self, key: str) -> None:

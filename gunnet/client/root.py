@@ -108,8 +108,9 @@ class Root:
     def _peer_down(self, _peer: Peer) -> None:
         self._soon(self.nodes.look_again)
 
-    def _acked(self, _peer: Peer, names: list[tuple[str, str]]) -> None:
-        self._soon(lambda: self.writes.acked(names))
+    def _acked(self, _peer: Peer, names: list[tuple[str, str]], refused: bool) -> None:
+        if not refused:
+            self._soon(lambda: self.writes.acked(names))
 
     def _soon(self, do: Callable[[], None]) -> None:
         """Do something when the turn of the relay is over."""
@@ -265,15 +266,19 @@ class Root:
         if self.closed:
             raise Closed("the client is closed")
 
-    def close(self) -> None:
-        """Leave the local node; whoever waits is told. Puts that it has heard are stored all the same."""
-        if self.closed:
-            return
+    def close(self) -> Deferred[None]:
+        """
+        Begin nothing more, tell whoever waits, have stored what was put, and leave the local node.
+
+        @return: fires when that is done.
+        """
         self.closed = True
         for listeners in list(self._listeners.values()):
             for listener in list(listeners):
                 listener.close()
-        self.writes.close()
+        return self.writes.drain().addCallback(lambda _: self._leave())
+
+    def _leave(self) -> None:
         self._links.on_up.remove(self._peer_up)
         self._links.on_down.remove(self._peer_down)
         self._links.unacked.on_acked.remove(self._acked)

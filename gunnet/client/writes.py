@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from gunnet.client.errors import BadValue, Busy, Closed, NotAcknowledged, PutRefused
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 WRITES_MAX = 10_000
 """So many puts may wait for their acks at once."""
+
+CLOSE_SECONDS = 2.0
+"""So long, at the end, the local node has to store what was put."""
 
 Name = tuple[str, str]
 
@@ -54,7 +58,8 @@ class Writes:
     Says puts to the local node, and minds their acks.
 
     @ivar linked: how many peers are linked. To be set.
-    @ivar on_write: called with the names of what is written, before it is. To be set.
+    @ivar on_write: called with what is written, before it is; C{on_refused}, with what was not taken. To be
+        set.
     """
 
     def __init__(
@@ -78,8 +83,10 @@ class Writes:
         self._writes: dict[str, _Write] = {}
         self._for_peers: dict[Name, set[str]] = {}
         self._fresh: dict[str, dict[str, Cell]] = {}
+        self._drained: Waiting[None] | None = None
         self.linked: Callable[[], int] = lambda: 0
         self.on_write: Callable[[Iterable[Cell]], None] = _nothing
+        self.on_refused: Callable[[Iterable[Cell]], None] = _nothing
         nodes.own = self.own
 
     def __len__(self) -> int:
@@ -105,6 +112,7 @@ class Writes:
         @param done: fires when they are stored, and with C{peer}, when a peer has each of them.
         @param timeout: how long to wait for the peer, seconds.
         @raise BadValue: the message would be too large.
+        @raise Busy: too much waits to be told to peers (L{gunnet.client.unsent}).
         """
         if not cells:
             done.callback(None)
@@ -114,6 +122,7 @@ class Writes:
         if len(text) > self._limits.message_bytes:
             self._counters.count("message_bytes_refused")
             raise BadValue(f"a put of {len(text)} bytes, {self._limits.message_bytes} is the limit")
+        self.on_write(cells)
         self._writes[write.id] = write
         for cell in cells:
             self._fresh.setdefault(cell[0], {})[cell[1]] = cell
@@ -123,7 +132,6 @@ class Writes:
                 self._for_peers.setdefault(name, set()).add(write.id)
             if timeout is not None:
                 write.timer = self._reactor.callLater(timeout, self._too_late, write)
-        self.on_write(cells)
         self._nodes.wrote(cells)
         self._say(text)
 
@@ -146,6 +154,7 @@ class Writes:
         if not write.stored:
             if error:
                 self._settle(write)
+                self.on_refused(write.cells)
                 self._nodes.refused(write.cells)
                 self._end(write, PutRefused(str(error)))
             else:
@@ -194,17 +203,35 @@ class Writes:
         if write.timer is not None:
             write.timer.cancel()
             write.timer = None
-        if write.done.called:  # cancelled
-            return
-        if error is None:
-            write.done.callback(None)
-        else:
-            write.done.errback(error)
+        if not write.done.called:  # else it was cancelled
+            if error is None:
+                write.done.callback(None)
+            else:
+                write.done.errback(error)
+        if self._drained is not None and not self._writes:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """
+        The client is being closed: peers are not waited for any more.
+
+        @return: fires when the local node has stored everything, or after L{CLOSE_SECONDS}.
+        """
+        for write in list(self._writes.values()):
+            if write.stored:
+                self._end(write, _closed())
+            write.left.clear()
+        if not self._writes:
+            return succeed(None)
+        drained = self._drained = Waiting()
+        late = self._reactor.callLater(CLOSE_SECONDS, self.close)
+        return drained.addCallback(lambda _: late.cancel() if late.active() else None)
 
     def close(self) -> None:
         """The client is closed: what waits fails."""
         for write in list(self._writes.values()):
-            self._end(write, Closed("the client was closed meanwhile"))
+            self._end(write, _closed())
 
 
 def _text(write: _Write) -> bytes:
@@ -214,6 +241,10 @@ def _text(write: _Write) -> bytes:
         node["_"][">"][key] = state
         node[key] = value
     return stringify({"#": write.id, "put": graph})
+
+
+def _closed() -> Closed:
+    return Closed("the client was closed meanwhile")
 
 
 def _nothing(_cells: Iterable[Cell]) -> None:

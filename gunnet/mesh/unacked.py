@@ -56,8 +56,8 @@ class Unacked:
 
     @ivar will_compare: whether the graph of a peer whose link is up is going to be compared, or may be.
     @ivar size: roughly what the names take in memory, in bytes.
-    @ivar on_acked: each is called with a relay and the names of cells that it has, as they stand. May be
-        added to; what is called must not raise.
+    @ivar on_acked: each is called with a relay, names of cells of which it has answered all that was said,
+        and whether that was a refusal. May be added to; what is called must not raise.
     @ivar will_tell: whether a peer is told a cell at the end of this turn (L{gunnet.mesh.axe}); to be set.
     """
 
@@ -73,7 +73,7 @@ class Unacked:
         self._slowest: dict[Peer, float] = {}
         self.will_compare: Callable[[Peer], bool] = _never
         self.will_tell: Callable[[Peer, str, str], bool] = _tells_nothing
-        self.on_acked: list[Callable[[Peer, list[Name]], None]] = []
+        self.on_acked: list[Callable[[Peer, list[Name], bool], None]] = []
         self.size = 0
 
     def __len__(self) -> int:
@@ -176,16 +176,15 @@ class Unacked:
             new = [] if refused else [name for name in dict.fromkeys(names) if name not in debt.recent]
             debt.recent.update(dict.fromkeys(new))
             self.size += size_of(new)
-            if not refused:
-                self._has(peer, debt, names)
+            self._answered(peer, debt, names, refused=refused)
             self._tidy(peer, debt)
 
-    def _has(self, peer: Peer, debt: Debt, names: list[Name]) -> None:
+    def _answered(self, peer: Peer, debt: Debt, names: list[Name], *, refused: bool = False) -> None:
         if self.on_acked:
             left = (debt.under_way, debt.owed, debt.missed, debt.compared)
-            has = [name for name in names if not any(name in each for each in left)]
+            answered = [name for name in names if not any(name in each for each in left)]
             for call in self.on_acked:
-                call(peer, has)
+                call(peer, answered, refused)
 
     def is_told(self, peer: Peer, soul: str, key: str) -> bool:
         """Whether C{peer} was told a cell a moment ago, or is being told it anyway, as it stands."""
@@ -291,7 +290,7 @@ class Unacked:
         for update in [update for update, (at, _) in debt.said.items() if at + FORGET_MS <= now]:
             names = debt.take(update)
             self.size -= size_of(names)
-            self._has(peer, debt, names)
+            self._answered(peer, debt, names)
 
     def _say_owed(self, peer: Peer, debt: Debt, now: float) -> None:
         names = []

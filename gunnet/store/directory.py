@@ -19,6 +19,7 @@ FORMAT = b"1"
 
 _GIB = 1 << 30
 _READERS_MAX = 16
+_TABLES_MAX = 3
 _DAMAGE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
 
 
@@ -58,7 +59,7 @@ def open_environment(path: str, bytes_max: int) -> lmdb.Environment:
                 path,
                 map_size=bytes_max,
                 mode=0o600,
-                max_dbs=2,
+                max_dbs=_TABLES_MAX,
                 max_readers=_READERS_MAX,
                 max_spare_txns=1,
                 # Reads are of single nodes; what lies beside them on the disk is seldom asked for next.

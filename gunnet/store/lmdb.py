@@ -251,9 +251,13 @@ class LmdbStore:
         try:
             with self._env.begin(db=self._cells, write=True) as txn:
                 txn.cursor().putmulti(records)
+                self._commit_more(txn, cells)
         except lmdb.Error as error:
             raise StoreError(self._failed("write to", error)) from error
         self._ended += 1
+
+    def _commit_more(self, txn: lmdb.Transaction, cells: Sequence[tuple[str, str, Cell]]) -> None:
+        """For a store that keeps something beside the graph: what is to be written along with it."""
 
     def refresh(self) -> None:
         """
