@@ -19,6 +19,7 @@ import gunnet
 from gunnet import sea
 from gunnet.access.policies import Policies
 from gunnet.access.wanted import Access
+from gunnet.client import Gun
 from gunnet.graph.lex import ALL
 from gunnet.limits import Limits
 from gunnet.mesh.asks import Ask
@@ -123,6 +124,44 @@ class ServiceTests(EmbeddingCase):
         self.assertEqual((self.reactor.tcpServers, relay.listeners), ([], []))
         self.assertEqual([made[:2] for made in self.reactor.tcpClients], [("192.0.2.1", 1)])
         self.stop(relay)
+
+
+class ClientTests(EmbeddingCase):
+    """A program's own client of its own relay."""
+
+    def test_runs(self) -> None:
+        """It reads and writes as others do, one for each run of the relay; each may be closed early or late."""
+        relay = self.relay(parts={"store": MemoryStore(1 << 20)})
+        for run in ("first", "second"):
+            relay.startService()
+            gun = Gun(relay=relay, reactor=self.reactor, random=Random(next(self.seeds)))
+            done = gun.get("room").get(run).put(run)
+            self.turns()
+            self.successResultOf(done)
+            client = self.client()
+            client.say({"#": run, "get": {"#": "room"}})
+            self.turns()
+            self.assertIn(run, [said["put"]["room"].get(run) for said in client.got() if "put" in said])
+            if run == "first":
+                self.successResultOf(gun.close())
+            self.stop(relay)
+        self.successResultOf(gun.close())
+        self.turns(1.0)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_after_the_end(self) -> None:
+        """What it is asked when the relay has stopped hurts nobody."""
+        relay = self.relay()
+        relay.startService()
+        gun = Gun(relay=relay, reactor=self.reactor, random=Random(next(self.seeds)))
+        self.turns()
+        self.stop(relay)
+        done = gun.get("room").get("a").put(1)
+        self.turns(5.0)
+        gun.close()
+        self.turns(5.0)
+        self.failureResultOf(done)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
 class StoreTests(EmbeddingCase):

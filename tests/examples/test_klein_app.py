@@ -4,9 +4,12 @@ C{examples/klein_app.py}: its page, and gun.js that is linked to the relay in it
 
 from __future__ import annotations
 
+import json
+
 import treq
 from twisted.trial.unittest import TestCase
 
+from gunnet import Gun
 from tests.examples.running import Example
 from tests.interop import node
 from tests.interop.clients import Page
@@ -50,8 +53,20 @@ class KleinAppTests(TestCase):
         stream = await two.get("notes", "n1").on()
         self.assertIsNone((await one.get("notes", "n1").put("milk")).err)
         await stream.shows("milk")
+        self.assertEqual(json.loads((await self.get(f"{url}/notes.json"))[1]), ["milk"])
         await app.stop()
         app, url = await self.start(data)
         three = await page.client(f"{url}/gun")
         self.assertEqual(await three.get("notes", "n1").once(), "milk")
         await app.stop("TERM")
+
+    async def test_python(self) -> None:
+        """A client in Python is linked to it as well."""
+        app, url = await self.start(self.mktemp())
+        self.assertEqual(json.loads((await self.get(f"{url}/notes.json"))[1]), [])
+        async with Gun(f"{url}/gun") as gun:
+            await gun.get("notes").get("n1").put("bread", peer=True, timeout=10)
+        async with Gun(f"{url}/gun") as gun:
+            self.assertEqual(await gun.get("notes").get("n1"), "bread")
+        self.assertEqual(json.loads((await self.get(f"{url}/notes.json"))[1]), ["bread"])
+        await app.stop()
