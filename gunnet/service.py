@@ -148,8 +148,9 @@ class RelayService(MultiService):
             allowed=allowed,
             rules=self.gate.rules,
         )
-        self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
-        self.mesh = MeshService(relay, self.writer, reactor, self._given_verifier or self.verifier)
+        self._own_verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
+        self.verifier = self._given_verifier or self._own_verifier
+        self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.gate.guard(self.mesh)
         self.links = Links()
         root = self._root()
@@ -265,7 +266,7 @@ class RelayService(MultiService):
         done.addCallback(self._drain)
         done.addCallback(self._leave)
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
-        done.addCallback(lambda _: self.verifier.stop())
+        done.addCallback(lambda _: self._own_verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         self._ends(done)
         return ended

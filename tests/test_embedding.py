@@ -5,6 +5,7 @@ in common.
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from itertools import count
@@ -29,6 +30,7 @@ from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError, StoreInUse
 from gunnet.store.memory import MemoryStore
 from gunnet.turns import InlineVerifier
+from tests.test_layers import modules
 from tests.test_service import Client, ReactorInMemory
 from tests.transport.doubles import HANDSHAKE, WireTransport
 
@@ -95,6 +97,32 @@ class PublicTests(SynchronousTestCase):
         self.assertEqual(said.stdout.split(), ["False", "False", "False"])
 
 
+class GlobalStateTests(SynchronousTestCase):
+    """Relays have nothing in common, so there is no place for it."""
+
+    ALLOWED = {
+        # module.name: why
+        "gunnet.client.aio._reactors": "one reactor for each event loop, since a loop has one",
+    }
+    EMPTY = {"dict", "list", "set", "deque", "OrderedDict", "defaultdict", "WeakKeyDictionary", "Counters"}
+
+    def test_nothing_to_fill(self) -> None:
+        """No module has a container that is empty at first, and no function sets a variable of a module."""
+        found = set()
+        for module, tree in modules().items():
+            for statement in tree.body:
+                if isinstance(statement, (ast.Assign, ast.AnnAssign)) and self.is_empty(statement.value):
+                    targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+                    found.update(f"{module}.{ast.unparse(target)}" for target in targets if target)
+            found.update(f"{module}: global" for node in ast.walk(tree) if isinstance(node, ast.Global))
+        self.assertEqual(found, set(self.ALLOWED))
+
+    def is_empty(self, value: ast.expr | None) -> bool:
+        if isinstance(value, ast.Call):
+            return getattr(value.func, "id", None) in self.EMPTY and not value.args
+        return value is not None and ast.unparse(value) in ("{}", "[]")
+
+
 class ServiceTests(EmbeddingCase):
     """A relay as one service among others."""
 
@@ -130,7 +158,7 @@ class ClientTests(EmbeddingCase):
     """A program's own client of its own relay."""
 
     def test_runs(self) -> None:
-        """It reads and writes as others do, one for each run of the relay; each may be closed early or late."""
+        """It reads and writes as others do, one for each run of the relay, closed before or after it."""
         relay = self.relay(parts={"store": MemoryStore(1 << 20)})
         for run in ("first", "second"):
             relay.startService()

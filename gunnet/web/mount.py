@@ -48,24 +48,27 @@ class GunResource(Resource):
         # Pages from anywhere may read the answers, as those of gun.js's own server. Who may connect is for
         # the door to say.
         request.setHeader(b"access-control-allow-origin", b"*")
-        answer: bytes | int = self._find(request).render(request)
-        return answer
-
-    def _find(self, request: Request) -> IResource:
         root = self._relay.root
         if root is None:
+            request.setResponseCode(503)
             request.setHeader(b"retry-after", b"%d" % RETRY_SECONDS)
-            return Page(503, b"the relay does not run\n")
-        path = b"/".join([b"", *(request.postpath or ())])
-        here = path in (b"", b"/")
-        if wants_upgrade(request):
-            return root.upgrade if here else Page(404, b"WebSocket links are not opened here\n")
-        if request.method == b"OPTIONS":
-            return Preflight()
-        if here:
-            place = "/".join(["", *map(quote, request.prepath or ())]).rstrip("/")
-            return front_page(place or "/", f"{place}/healthz")
-        return _below(root, path) or Page(404, b"not found\n")
+            request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+            return b"the relay does not run\n"
+        answer: bytes | int = _find(root, request).render(request)
+        return answer
+
+
+def _find(root: Root, request: Request) -> IResource:
+    path = b"/".join([b"", *(request.postpath or ())])
+    here = path in (b"", b"/")
+    if wants_upgrade(request):
+        return root.upgrade if here else Page(404, b"WebSocket links are not opened here\n")
+    if request.method == b"OPTIONS":
+        return Preflight()
+    if here:
+        place = "/".join(["", *map(quote, request.prepath or ())]).rstrip("/")
+        return front_page(place or "/", f"{place}/healthz")
+    return _below(root, path) or Page(404, b"not found\n")
 
 
 def _below(root: Root, path: bytes) -> IResource | None:

@@ -161,7 +161,9 @@ class MountTests(MountCase):
             answer = self.ask("", headers=headers)
             self.assertEqual((answer.code, answer.headers["retry-after"]), (503, str(RETRY_SECONDS)))
             self.assertEqual(answer.headers["access-control-allow-origin"], "*")
-        self.assertEqual(self.ask("/healthz").code, 503)
+        for below, method in (("/healthz", "GET"), ("", "OPTIONS"), ("/token", "POST"), ("", "HEAD")):
+            headers = b"Host: a\r\nContent-Length: 0\r\n"
+            self.assertEqual(self.ask(below, method, headers).code, 503)
         self.turns(DRAIN_SECONDS + GOODBYE_SECONDS + 0.1)
         self.successResultOf(done)
         self.assertEqual([kind for kind, _ in frames(link.value().partition(b"\r\n\r\n")[2])][-1], CLOSE)
