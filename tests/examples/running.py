@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,8 @@ from twisted.trial.unittest import TestCase
 from tests.interop.children import Child, within
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+NO_KLEIN = None if find_spec("klein") else "Klein is not installed: pip install klein, or tox -e examples"
+"""Why tests that need it are skipped."""
 SAY_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 5.0
 

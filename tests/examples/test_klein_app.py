@@ -10,7 +10,7 @@ import treq
 from twisted.trial.unittest import TestCase
 
 from gunnet import Gun
-from tests.examples.running import Example
+from tests.examples.running import NO_KLEIN, Example
 from tests.interop import node
 from tests.interop.clients import Page
 
@@ -19,6 +19,7 @@ class KleinAppTests(TestCase):
     """The app with the gun.js that it serves."""
 
     timeout = 60
+    skip = NO_KLEIN
 
     async def start(self, data: str) -> tuple[Example, str]:
         gun_js = node.kit().gun(node.GUN_VERSIONS[0])

@@ -4,13 +4,18 @@ Tests of L{gunnet.web.mount} under Klein, in memory: the same as under Twisted W
 
 from __future__ import annotations
 
-from klein import Klein
+from typing import TYPE_CHECKING
+
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 
 from gunnet.web.mount import GunResource
+from tests.examples.running import NO_KLEIN
 from tests.web import test_mount
 from tests.web.test_resource import UPGRADE, Answer
+
+if TYPE_CHECKING or NO_KLEIN is None:
+    from klein import Klein
 
 
 def app_with(mounted: GunResource, place: str) -> Klein:
@@ -31,6 +36,8 @@ def app_with(mounted: GunResource, place: str) -> Klein:
 class KleinTests(test_mount.MountTests):
     """As a branch of an app."""
 
+    skip = NO_KLEIN
+
     def root(self, mounted: GunResource) -> IResource:
         found: IResource = app_with(mounted, "/gun").resource()
         return found
@@ -39,6 +46,8 @@ class KleinTests(test_mount.MountTests):
 class KleinKeptAliveTests(test_mount.KeptAliveTests):
     """On connections on which the app was asked for something before."""
 
+    skip = NO_KLEIN
+
     def root(self, mounted: GunResource) -> IResource:
         found: IResource = app_with(mounted, "/gun").resource()
         return found
@@ -46,6 +55,8 @@ class KleinKeptAliveTests(test_mount.KeptAliveTests):
 
 class KleinPrefixTests(test_mount.MountTests):
     """Deep in an app that is itself a part of a site."""
+
+    skip = NO_KLEIN
 
     path = "/apps/chat/rooms/gun"
 
@@ -59,6 +70,8 @@ class KleinPrefixTests(test_mount.MountTests):
 class KleinEverythingTests(test_mount.EverythingTests):
     """With challenges, tokens, servers and scripts."""
 
+    skip = NO_KLEIN
+
     def root(self, mounted: GunResource) -> IResource:
         found: IResource = app_with(mounted, "/gun").resource()
         return found
@@ -66,6 +79,8 @@ class KleinEverythingTests(test_mount.EverythingTests):
 
 class KleinDecidingTests(test_mount.MountCase):
     """The app's own view of who may come in, before the relay is asked."""
+
+    skip = NO_KLEIN
 
     def root(self, mounted: GunResource) -> IResource:
         app = Klein()
