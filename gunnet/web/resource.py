@@ -293,6 +293,8 @@ class Upgrade(WebSocketResource):
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
             # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.
             request.requestHeaders.removeHeader(unneeded)
+        body: Any = request.content
+        body.seek(0, os.SEEK_END)  # or Autobahn would take it for frames
         channel: Any = request.channel
         channel.setTimeout(None)
         channel.transport.unregisterProducer()  # it is the HTTP channel until now

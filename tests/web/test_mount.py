@@ -17,6 +17,7 @@ from twisted.web.static import Data
 
 from gunnet import sea
 from gunnet.access.wanted import Access
+from gunnet.limits import Limits
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.wanted import Rtc
 from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, RelayService
@@ -101,6 +102,13 @@ class MountTests(MountCase):
             self.assertIn(f'"@":"put{number}","ok"'.encode(), b"".join(said))
         self.assertEqual(len(self.relay.links), 2)
 
+    def test_link_with_body(self) -> None:
+        """A body makes no difference to an upgrade."""
+        answer = self.ask("", headers=UPGRADE + b"Content-Length: 5\r\n", body=b"hello")
+        self.assertEqual(answer.code, 101)
+        self.say(PUT)
+        self.assertIn(b'"@":"put1","ok"', self.transport.value())
+
     def test_link_lasts(self) -> None:
         """The site's time-out is none of the link's, nor does the full transport pause the HTTP channel."""
         self.ask("", headers=UPGRADE)
@@ -182,6 +190,21 @@ class MountTests(MountCase):
         self.successResultOf(done)
         own = [call for call in self.reactor.getDelayedCalls() if "updateDateTime" not in str(call)]
         self.assertEqual(own, [])
+
+
+class BoundTests(MountCase):
+    """A relay with bounds for addresses."""
+
+    def settings(self) -> Settings:
+        return Settings(listen=(), data=None, limits=Limits(address_links=1))
+
+    def test_address(self) -> None:
+        """They hold for links through the site, by the address of the connection."""
+        self.assertEqual(self.ask("", headers=UPGRADE).code, 101)
+        first = self.transport
+        self.assertEqual(self.ask("", headers=UPGRADE).code, 429)
+        first.lose()
+        self.assertEqual(self.ask("", headers=UPGRADE).code, 101)
 
 
 class NeverStartedTests(MountCase):
