@@ -42,7 +42,7 @@ class Webhook:
 
         @return: why to try again; L{None} if there is no need, or no use.
         """
-        headers = {"Content-Type": "application/json"}
+        headers: dict[bytes | str, bytes | str] = {"Content-Type": "application/json"}
         if self._secret is not None:
             headers["X-Signature"] = f"sha256={hmac.new(self._secret, body, sha256).hexdigest()}"
         try:
