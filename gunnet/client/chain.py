@@ -149,13 +149,16 @@ class Chain:
 
     def once(self, callback: Callback | None = None, *, wait: float | None = None) -> Waiting[Any]:
         """
-        What is here. Of unknown data the peers are asked, and it is L{None} when all that are linked have
-        said that they have nothing, at most L{gunnet.client.nodes.LACK_SECONDS} later.
+        What is here. Something that is known may have been changed by others, and a node come in parts: it is
+        given when it has been the same for some time. Of unknown data the peers are asked, and it is L{None}
+        when all that are linked have said that they have nothing, at most
+        L{gunnet.client.nodes.LACK_SECONDS} later.
 
         @param callback: called with (value, key), too. Of a path with L{map} in it, for each item once, also
             for those that come later, until L{off}.
-        @param wait: how long a node must be unchanged to be taken for whole, and how long to wait for unknown
-            data, seconds. The default is 0.099 for the one, and as above for the other.
+        @param wait: how long it must have been the same, and how long to wait for unknown data, seconds. The
+            default is 0.099 for the one, or 0 for a property that no linked peer could know of, and as above
+            for the other. What is watched (L{on}) has been the same for long.
         @return: fires with the value; of a path with L{map} in it, with a C{dict} of the items by key.
             Fails with L{Closed}.
         @raise Closed: the client is closed.
@@ -167,7 +170,14 @@ class Chain:
             quiet = ONCE_SECONDS if wait is None else wait
             root.listen(EachOnce(callback, root.counters, root.reactor, quiet), self._origin(), self._steps)
             callback = None
-        once = Once(root.reactor, wait=wait, plural=plural, callback=callback, counters=root.counters)
+        once = Once(
+            root.reactor,
+            wait=wait,
+            plural=plural,
+            callback=callback,
+            counters=root.counters,
+            linked=lambda: root.linked,
+        )
         root.listen(once, self._origin(), self._steps)
         return once.done
 

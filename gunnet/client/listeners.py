@@ -21,6 +21,9 @@ Callback = Callable[[Any, str], Any]
 ONCE_SECONDS = 0.099
 """So long a node must be unchanged before C{once} takes it for whole (gun.js: C{wait}, 99 ms)."""
 
+LOCAL_SECONDS = 0.05
+"""So long the local node has for its answer, however little is waited for others."""
+
 RESTLESS = 20
 """A node that never is unchanged so long is taken as it is after so many times as long."""
 
@@ -142,15 +145,18 @@ class Once(Listener):
         plural: bool = False,
         callback: Callback | None = None,
         counters: Counters | None = None,
+        linked: Callable[[], int] | None = None,
     ) -> None:
         """
         @param wait: as for L{gunnet.client.chain.Chain.once}.
+        @param linked: how many peers may know better of a single property.
         """
         super().__init__()
         self.done: Waiting[Any] = Waiting(lambda _: self.stop())
         self._reactor = reactor
         self._callback = callback
         self._counters = counters or Counters()
+        self._linked = linked or _none
         self._quiet = ONCE_SECONDS if wait is None else wait
         self._plural = plural
         self._items: dict[str, Any] = {}
@@ -159,7 +165,7 @@ class Once(Listener):
         self._key = ""
         self._timer: IDelayedCall | None = None
         if wait is not None:
-            self._timer = reactor.callLater(wait, self._finish)
+            self._timer = reactor.callLater(wait + LOCAL_SECONDS, self._finish)
 
     def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
@@ -170,7 +176,7 @@ class Once(Listener):
         if self._plural:
             self._items[key] = value
             self._finish_in(self._quiet)
-        elif keys is None:
+        elif keys is None and not self._linked():
             self._finish()
         else:
             self._finish_in(self._quiet - (self._reactor.seconds() - since))
@@ -223,3 +229,7 @@ class Once(Listener):
 
 def _nothing(_listener: Listener) -> None:
     pass
+
+
+def _none() -> int:
+    return 0

@@ -33,7 +33,7 @@ class BenchTestCase(SynchronousTestCase):
 
     def gun(self, **options: Any) -> Gun:
         """A client that is not linked to anything."""
-        gun = Gun(reactor=self.clock, random=Random(len(self.guns)), **options)
+        gun = Gun(reactor=self.clock, random=Random(1_000 + len(self.guns)), **options)
         self.guns.append(gun)
         return gun
 

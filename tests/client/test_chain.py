@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from gunnet.client import BadValue, Closed, Gun, PutRefused
+from gunnet.client.listeners import LOCAL_SECONDS, RESTLESS
 from gunnet.client.nodes import LACK_SECONDS
 from tests.client.bench import BenchTestCase
 
@@ -326,6 +327,17 @@ class OnceTests(BenchTestCase):
             self.assertNoResult(once)
             self.assertEqual(self.result(once, 2), {"b": 1, "c": milliseconds})
 
+    def test_restless_node(self) -> None:
+        """A node that never rests is taken as it is, after a while."""
+        gun = self.gun()
+        self.result(gun.get("a").put({"b": 0}))
+        once = gun.get("a").once(wait=0.1)
+        for count in range(RESTLESS):
+            self.assertNoResult(once)
+            gun.get("a").put({"b": count})
+            self.talk.advance(99)
+        self.assertEqual(self.result(once, 100), {"b": RESTLESS - 1})
+
     def test_node_that_is_watched(self) -> None:
         """Of a node that is watched anyway nothing more is to come."""
         gun = self.gun()
@@ -356,7 +368,7 @@ class OnceTests(BenchTestCase):
         once, short = gun.get("a").once(), gun.get("a").once(wait=0.2)
         self.talk.advance(199)
         self.assertNoResult(short)
-        self.assertIsNone(self.result(short, 2))
+        self.assertIsNone(self.result(short, 2 + 1000 * LOCAL_SECONDS))
         self.talk.advance(LACK_SECONDS * 1000 - 300)
         self.assertNoResult(once)
         self.assertIsNone(self.result(once, 100))
