@@ -42,13 +42,13 @@ The shell carries it out, on Twisted:
     and C{neighbours} (who is there).
   - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
     reads beside a relay; C{mapped} keeps down what the system counts as memory.
-  - L{gunnet.web}: what is seen over plain HTTP.
+  - L{gunnet.web}: what is seen over plain HTTP; C{mount}: in somebody else's site.
   - L{gunnet.seeing}: what those who run it see: C{collector} (metrics, named in C{catalogue}), C{timings},
     C{readiness}, C{gun_stats} (by gun.js's names), C{logs}; C{showing} has all of them.
   - L{gunnet.tls}: certificates, ours and those of others: C{certificates}, C{outgoing}; C{renewals} (ACME).
-  - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{files} (lists of keys and
-    secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know them),
-    C{rules} and C{program} (the operator's own), C{gate} (all of it).
+  - L{gunnet.access}: who may use it. C{wanted} (as the operator said), C{policies} (as a program did),
+    C{files} (lists of keys and secrets), C{door} (who may connect), C{tokens} and C{users} (ways to know
+    them), C{rules} and C{program} (the operator's own), C{gate} (all of it).
   - L{gunnet.front}: what stands before it. C{clients} (whose request it is), from C{forwarded}, for those who
     are C{trusted}; C{proxy_protocol}; C{socket_file}; C{redirect} from plain HTTP; as C{wanted}.
   - L{gunnet.rtc}: being a member of a WebRTC room, with C{aiortc}; STUN and TURN servers.
@@ -61,22 +61,48 @@ The shell carries it out, on Twisted:
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.
   - L{gunnet.compiled}: whether this is pure Python.
   - L{gunnet.bench}: load for a relay, and what becomes of it.
+
+Programs need few of these names; those can be had from here as well: L{Gun<gunnet.client.gun.Gun>},
+L{RelayService<gunnet.service.RelayService>}, L{GunResource<gunnet.web.mount.GunResource>},
+L{Settings<gunnet.settings.Settings>}, L{Access<gunnet.access.wanted.Access>},
+L{Policies<gunnet.access.policies.Policies>}, L{Limits<gunnet.limits.Limits>}.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gunnet.access.policies import Policies as Policies
+    from gunnet.access.wanted import Access as Access
     from gunnet.client import Gun as Gun
+    from gunnet.limits import Limits as Limits
+    from gunnet.service import RelayService as RelayService
+    from gunnet.settings import Settings as Settings
+    from gunnet.web.mount import GunResource as GunResource
 
 __version__ = "0.1.0"
 
+_PUBLIC = {
+    "Access": "gunnet.access.wanted",
+    "Gun": "gunnet.client",
+    "GunResource": "gunnet.web.mount",
+    "Limits": "gunnet.limits",
+    "Policies": "gunnet.access.policies",
+    "RelayService": "gunnet.service",
+    "Settings": "gunnet.settings",
+}
+"""What programs may take from here, and where it is: it is loaded when somebody does."""
+
 
 def __getattr__(name: str) -> Any:
-    """C{Gun}, loaded when it is first asked for: who imports a part of gunnet need not load Twisted."""
-    if name == "Gun":
-        from gunnet.client import Gun
+    """Find one of the names for programs."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
 
-        return Gun
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """All names, those that are not loaded yet as well."""
+    return sorted([*globals(), *_PUBLIC])

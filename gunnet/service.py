@@ -1,23 +1,25 @@
 """
-One relay, put together.
+One relay, put together: a whole process has one (L{gunnet.tap}), and any program on Twisted as many as it
+likes. They have nothing in common but what they are given.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 from typing import Any
 
 from autobahn.websocket import USES_NVX
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gunnet import __version__
 from gunnet.access.gate import Gate
+from gunnet.access.policies import Policies
 from gunnet.compiled import how
 from gunnet.front.clients import Clients
 from gunnet.front.redirect import PlainHttp, Redirect
@@ -39,7 +41,7 @@ from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.transport.neighbours import Beacon
 from gunnet.transport.websocket import ServerFactory
-from gunnet.turns import MeshService
+from gunnet.turns import MeshService, Verifier
 from gunnet.verifier import ThreadVerifier
 from gunnet.web.resource import RelaySite, Root
 
@@ -51,35 +53,99 @@ GOODBYE_SECONDS = 0.3
 
 class RelayService(MultiService):
     """
-    A relay as a service. L{startService} is the list of its parts, in the order in which they are built, and
-    L{stopService} takes them down in stages.
+    A relay as a service, to be added to any other. L{startService} builds its parts, L{_build} being the list
+    of them in their order, and L{stopService} takes them down in stages. It can be started again then.
+
+    @ivar settings: what it is asked to be.
+    @ivar root: all that it has on the web, while it runs; else L{None}. L{gunnet.web.mount.GunResource} puts
+        that into another site.
     """
 
     log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any, random: Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        random: Random,
+        *,
+        store: Store | Callable[[], Store] | None = None,
+        policies: Policies | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
         """
         @param reactor: for everything that waits, listens or connects.
         @param random: for ids and delays; one that can't be foretold, where strangers connect.
+        @param store: where the graph is kept, in place of what the settings say. A store that is handed in
+            belongs to the program, which closes it when the relay has stopped, and has nobody else write to
+            it until then. A callable is called at each start, and what it gives is closed at the stop.
+        @param policies: who may use it, beside what the settings say.
+        @param verifier: verifies signatures; of relays that share one, the program stops it. The default has
+            as many threads as there are processors, once there is something to verify.
+        @raise gunnet.settings.SettingsError: C{policies} and C{settings} exclude each other.
         """
         super().__init__()
         self.settings = settings
+        self.root: Root | None = None
         self._reactor = reactor
         self._random = random
+        self._given_store = store
+        self._policies = policies or Policies()
+        self._policies.check(settings.access, multicast=settings.multicast is not None)
+        self._given_verifier = verifier
+        self._stopping: list[Deferred[None]] | None = None  # who waits for the end of a stop under way
 
     def startService(self) -> None:
         """
         Build and start the parts.
 
-        @raise Exception: one of them could not start, for instance L{gunnet.store.interface.StoreError} or
-            L{twisted.internet.error.CannotListenError}; the others are stopped again.
+        @raise Exception: one of them could not start, for instance L{gunnet.store.interface.StoreError},
+            L{gunnet.settings.SettingsError} or L{twisted.internet.error.CannotListenError}; the others are
+            stopped again, of which L{stopService} tells the end.
+        @raise RuntimeError: it runs, or has not stopped yet.
         """
-        settings, reactor, random = self.settings, self._reactor, self._random
+        if self.running or self._stopping is not None:
+            raise RuntimeError("this relay runs" if self.running else "this relay has not stopped yet")
         super().startService()
-        self.gate = Gate(settings.access, settings.limits, reactor, random.randbytes)
+        try:
+            self._prepare()
+        except BaseException:
+            Service.stopService(self)
+            raise
+        try:
+            root = self._build()
+        except BaseException:
+            Service.stopService(self)
+            self._stopping = []
+            self._ends(self.writer.stop())
+            raise
+        try:
+            for part in self._parts():
+                part.setServiceParent(self)
+        except BaseException:
+            self.stopService()
+            raise
+        self.root = root
+        self._introduce()
+
+    def _prepare(self) -> None:
+        """What reads files, and at last opens the store."""
+        settings, reactor = self.settings, self._reactor
+        self.gate = Gate(settings.access, settings.limits, reactor, self._random.randbytes, self._policies)
         self.trust = Trust(settings.tls.authorities)
-        self.store = open_store(settings)
-        self.writer = StoreWriter(self.store, reactor)
+        self.ice, self.watched = ice_servers(settings.rtc, reactor)
+        given = self._given_store
+        if given is None:
+            self.store, closes = open_store(settings), True
+        elif callable(given):
+            self.store, closes = given(), True
+        else:
+            self.store, closes = given, False
+        self.writer = StoreWriter(self.store, reactor, closes=closes)
+
+    def _build(self) -> Root:
+        """All other parts, none of which does anything yet."""
+        settings, reactor, random = self.settings, self._reactor, self._random
         allowed = AllowRule(settings.gossip_allow)
         relay = Relay(
             store=self.store,
@@ -92,16 +158,18 @@ class RelayService(MultiService):
             rules=self.gate.rules,
         )
         self.pages = self._pages(relay)
-        self.verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
+        self._own_verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
+        self.verifier = self._given_verifier or self._own_verifier
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
         self.gate.guard(self.mesh)
-        self.ice, self.watched = ice_servers(settings.rtc, reactor)
         self.links = Links()
         counters = relay.counters
         self.clients = Clients(Trusted(settings.front.trusted), settings.limits.forwarded_hops, counters)
         self.tls = TlsService(settings.tls, settings.acme, settings.data, reactor, random, counters)
+        self.tls.open()
         self.showing = Showing(settings, self.mesh, reactor, lambda: self.listeners, self.tls)
-        site = RelaySite(self._root(), reactor)
+        root = self._root()
+        site = RelaySite(root, reactor)
         self.listeners = [
             Listener(each, settings, site, reactor, counters, self.tls) for each in settings.listen
         ]
@@ -112,18 +180,10 @@ class RelayService(MultiService):
         self.peers_from = self._peers_from(allowed)
         self.redirect = self._redirect()
         self.multicast = self._multicast()
-        self.room: Room | None = None
-        try:
-            self.tls.open()
-            self.room = self._room()
-            for url in settings.peers:
-                self.dialers.configure(url)
-            for part in self._parts():
-                part.setServiceParent(self)
-        except BaseException:
-            self.stopService()
-            raise
-        self._introduce()
+        self.room = self._room()
+        for url in settings.peers:
+            self.dialers.configure(url)
+        return root
 
     def _parts(self) -> list[Service]:
         rooms = [] if self.room is None else [self.room]
@@ -133,7 +193,8 @@ class RelayService(MultiService):
     def _root(self) -> Root:
         settings = self.settings
         factory = ServerFactory(self.mesh, self.links, self._reactor)
-        door = self.gate.door(settings.data, self.mesh.relay.counters)
+        data = settings.data if self._given_store is None else None
+        door = self.gate.door(data, self.mesh.relay.counters)
         return Root(
             factory,
             settings.path,
@@ -156,7 +217,7 @@ class RelayService(MultiService):
 
     def _pages(self, relay: Relay) -> list[Service]:
         folder = self.settings.data
-        if folder is None or not MappedPages.possible():
+        if self._given_store is not None or folder is None or not MappedPages.possible():
             return []
         return [mapped_pages(folder, relay.limits.mapped_bytes, relay.counters, self._reactor)]
 
@@ -220,7 +281,9 @@ class RelayService(MultiService):
         self.log.info("gunnet {version}, {how}, NVX {nvx}", version=__version__, how=how(), nvx=nvx)
         for listener in self.listeners:
             listener.introduce()
-        if self.settings.data is None:
+        if self._given_store is not None:
+            self.log.info("data in {place}", place=self.store.place)
+        elif self.settings.data is None:
             self.log.info("data in memory only")
         else:
             self.log.info("data in {place}", place=os.path.abspath(self.settings.data))
@@ -234,9 +297,18 @@ class RelayService(MultiService):
     def stopService(self) -> Deferred[None]:
         """
         Accept nothing more; store and acknowledge what was heard; say goodbye to the peers; close the store.
+        May be called more than once, and at any time.
 
         @return: fires when all of that is done.
         """
+        ended: Deferred[None] = Deferred()
+        if self._stopping is not None:
+            self._stopping.append(ended)
+            return ended
+        if not self.running:
+            return succeed(None)
+        self._stopping = [ended]
+        self.root = None
         Service.stopService(self)
         self.showing.readiness.stopping = True
         first = (*self.listeners, self.tls, *self.redirect, *self.multicast, *self.peers_from)
@@ -245,11 +317,14 @@ class RelayService(MultiService):
         done.addCallback(self._leave)
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
         done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.showing.services))
-        done.addCallback(lambda _: self.verifier.stop())
+        done.addCallback(lambda _: self._own_verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
+        self._ends(done)
+        return ended
+
+    def _ends(self, done: Deferred[Any]) -> None:
         done.addErrback(lambda failure: self.log.failure("the relay did not stop well", failure))
         done.addCallback(self._forget)
-        return done
 
     def _drain(self, _: object) -> Deferred[None]:
         self.links.deafen()
@@ -266,6 +341,9 @@ class RelayService(MultiService):
     def _forget(self, _: object) -> None:
         for part in list(self):
             part.disownServiceParent()
+        ended, self._stopping = self._stopping or [], None
+        for each in ended:
+            each.callback(None)
 
 
 def open_store(settings: Settings) -> Store:

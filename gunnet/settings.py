@@ -84,7 +84,8 @@ class Settings:
     """
     The settings of one relay.
 
-    @ivar listen: Twisted server endpoint strings; none of them listens twice.
+    @ivar listen: Twisted server endpoint strings; none of them listens twice. Empty for a relay that only
+        dials others, or is part of a site that listens (L{gunnet.web.mount}).
     @ivar path: the path of the WebSocket upgrade.
     @ivar peers: URLs of other relays to keep a link to, each C{ws}, C{wss}, C{http} or C{https}.
     @ivar peers_from: URL of a list of relays to keep a link to as well; or L{None}.
@@ -130,8 +131,6 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if not self.listen:
-            raise SettingsError("nothing to listen on")
         if not re.fullmatch(r"/[\x21-\x7e]*", self.path) or re.search(r"[?#%]", self.path):
             raise SettingsError(f"path {self.path!r} is not a plain path that begins with '/'")
         for url in self.peers:

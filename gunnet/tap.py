@@ -204,6 +204,9 @@ def _listen(sources: Sequence[Values], secure: bool) -> tuple[str, ...]:
     """
     chosen: Values = next((source for source in sources if source.keys() & {"listen", "port", "host"}), {})
     endpoints = list(chosen.get("listen", ()))
+    if chosen and not endpoints and not chosen.keys() & {"port", "host"}:
+        # Of no use to a process that is a relay and nothing else.
+        raise settings.SettingsError("nothing to listen on")
     if not endpoints or "port" in chosen:
         said: Values = {}
         for source in reversed(sources):

@@ -1,8 +1,9 @@
 """
 C{python -m tests SUITE}: runs a part of the tests with trial, from a checkout.
 
-  - C{unit}: all but the three below; nothing in it sleeps or needs the network.
+  - C{unit}: all but the four below; nothing in it sleeps or needs the network.
   - C{interop}: with the real gun.js, on Node.
+  - C{examples}: each of C{examples/} as a process of its own.
   - C{crash}: relays that are killed.
   - C{fuzz}: coverage-guided, for a minute or C{--seconds}: L{tests.fuzz.command}.
   - C{compiled}: what is compiled in the installed gunnet, which must be: the tests of the core, and
@@ -21,7 +22,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-APART = {"interop": ["-j2"], "crash": [], "fuzz": []}
+APART = {"interop": ["-j2"], "examples": [], "crash": [], "fuzz": []}
 """The suites that are not of C{unit}, and what trial is to be told for each."""
 PACKAGES = {
     "chromium": "chromium",

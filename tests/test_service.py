@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from random import Random
 from typing import Any
 
@@ -56,11 +57,12 @@ class ReactorInMemory(ResolvingReactor):
 
 
 class Client:
-    """A client in memory of a relay on such a reactor."""
+    """A client in memory of a relay on such a reactor: the first that listened, or the last on a port."""
 
-    def __init__(self, reactor: ReactorInMemory) -> None:
+    def __init__(self, reactor: ReactorInMemory, port: int | None = None) -> None:
         self.transport = WireTransport()
-        factory = reactor.tcpServers[0][1]
+        servers = [server for server in reactor.tcpServers if port in (None, server[0])]
+        factory = servers[0 if port is None else -1][1]
         self.transport.protocol = factory.buildProtocol(self.transport.getPeer())
         self.transport.protocol.makeConnection(self.transport)
         self.transport.protocol.dataReceived(HANDSHAKE + b"\r\n")
@@ -297,6 +299,29 @@ class StartTests(ServiceCase):
         self.assertTrue(os.path.isdir(path))
         self.addCleanup(relay.store.close)
 
+    def test_unusable_gun_js(self) -> None:
+        """A folder without gun.js raises, and the store can be opened by the next."""
+        path = self.mktemp()
+        for gun_js in ("/nonexistent", None):
+            relay = self.relay(data=path, gun_js=gun_js)
+            if gun_js is not None:
+                self.assertRaises(SettingsError, relay.startService)
+                self.assertFalse(relay.running)
+                self.waited(relay)
+        relay.startService()
+        self.waited(relay)
+
+    def waited(self, relay: RelayService) -> None:
+        """Wait for the end of a stop, which the thread of the store takes part in."""
+        stopped: list[None] = []
+        relay.stopService().addCallback(stopped.append)
+        for _ in range(1000):
+            self.reactor.advance(0.01)
+            if stopped:
+                return
+            threading.Event().wait(0.01)
+        self.fail("it does not stop")
+
 
 class RunTests(ServiceCase):
     """A put from one client to another."""
@@ -418,6 +443,34 @@ class StopTests(ServiceCase):
             relay.startService()
             self.assertEqual(len(list(relay)), 4)
             self.stop(relay)
+
+    def test_any_time(self) -> None:
+        """A stop may be asked for before a start, twice, and when all is over."""
+        relay = self.relay()
+        self.successResultOf(relay.stopService())
+        relay.startService()
+        Client(self.reactor)
+        both = [relay.stopService(), relay.stopService()]
+        for done in both:
+            self.assertNoResult(done)
+        self.turns(1.0)
+        for done in both:
+            self.successResultOf(done)
+        self.successResultOf(relay.stopService())
+
+    def test_starts_once(self) -> None:
+        """A relay that runs, or has not stopped yet, is not started; who waited for its end may do so."""
+        relay = self.relay()
+        relay.startService()
+        self.assertIn("runs", str(self.assertRaises(RuntimeError, relay.startService)))
+        Client(self.reactor)
+        done = relay.stopService()
+        self.assertIn("not stopped", str(self.assertRaises(RuntimeError, relay.startService)))
+        done.addCallback(lambda _: relay.startService())
+        self.turns(1.0)
+        self.successResultOf(done)
+        self.assertEqual(relay.running, 1)
+        self.stop(relay)
 
     def test_nothing_left(self) -> None:
         """No timer is left behind."""

@@ -74,7 +74,6 @@ class SettingsTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """What can't be is refused in one line that names it."""
         refused: list[tuple[dict[str, Any], str]] = [
-            ({"listen": ()}, "nothing to listen on"),
             ({"listen": ("tcp:1", "tcp:1")}, "tcp:1"),
             ({"peers": ("ws://a", "ws://a")}, "ws://a"),
             ({"path": "gun"}, "'gun'"),

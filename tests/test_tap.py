@@ -416,6 +416,7 @@ class ConfigurationTests(TapCase):
             ("max-peers = 'x'", "max-peers"),
             ("gossip = true", "gossip"),
             ("listen = [1]", "listen"),
+            ("listen = []", "nothing to listen on"),
             ("max-data = 'x'", "max-data"),
         ):
             self.assertIn(named, self.refused(config=config))

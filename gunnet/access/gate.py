@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from gunnet.access.door import Door, Way
 from gunnet.access.files import WatchedFile, read_pubs
+from gunnet.access.policies import Policies
 from gunnet.access.program import ProgramRule
 from gunnet.access.rules import CallableRule, Rule, load_rule
 from gunnet.access.users import UserTokens, secret_in
@@ -39,23 +40,30 @@ class Gate:
     """
 
     def __init__(
-        self, access: Access, limits: Limits, reactor: IReactorTime, random_bytes: Callable[[int], bytes]
+        self,
+        access: Access,
+        limits: Limits,
+        reactor: IReactorTime,
+        random_bytes: Callable[[int], bytes],
+        policies: Policies | None = None,
     ) -> None:
         """
         Read the files.
 
+        @param policies: what a program says itself.
         @raise gunnet.settings.SettingsError: one can't be read, or has a mistake in it.
         """
         self._access = access
+        self._policies = policies = policies or Policies()
         self._reactor = reactor
         self._random_bytes = random_bytes
         self._firewall: Firewall | None = None
         self.files: list[WatchedFile[Any]] = []
-        self._ways = self._tokens() if access.token_file or access.jwt_key else []
+        self._ways = [*policies.ways, *(self._tokens() if access.token_file or access.jwt_key else [])]
         self.users: UserTokens | None = None
         self._allowed_users = None if access.allow_user is None else self._watch(access.allow_user, read_pubs)
         self.rule = self._rule(limits)
-        writers = None
+        writers = policies.writers
         if access.allow_pub is not None:
             writers = self._watch(access.allow_pub, read_pubs, self._set_writers)()
         self.rules = Rules(access.require_signed, writers)
@@ -70,8 +78,9 @@ class Gate:
     def _rule(self, limits: Limits) -> Rule | None:
         access, reactor = self._access, self._reactor
         deadline, fails_open = access.rule_deadline, access.rule_fail == "open"
-        if access.rule is not None:
-            return CallableRule(load_rule(access.rule), reactor, deadline, fails_open=fails_open)
+        rule = self._policies.rule if access.rule is None else load_rule(access.rule)
+        if rule is not None:
+            return CallableRule(rule, reactor, deadline, fails_open=fails_open)
         if access.rule_program is None:
             return None
         command = shlex.split(access.rule_program)

@@ -34,16 +34,23 @@ class StoreWriter:
     _log = Logger()
 
     def __init__(
-        self, store: Store, reactor: IReactorFromThreads, run: Callable[[Job | None], object] | None = None
+        self,
+        store: Store,
+        reactor: IReactorFromThreads,
+        run: Callable[[Job | None], object] | None = None,
+        *,
+        closes: bool = True,
     ) -> None:
         """
         @param run: carries out jobs one at a time, in order and later; L{None} instead of a job says that
             there will be no more. The default is a thread. Not called if the store does not block.
+        @param closes: whether L{stop} closes the store; otherwise it is left to whoever opened it.
         """
         self.waiting = 0
         self._store = store
         self._reactor = reactor
         self._run = run or _WriterThread().run
+        self._closes = closes
         self._stopping = False
         self._stopped: list[Deferred[None]] | None = []
 
@@ -66,9 +73,10 @@ class StoreWriter:
 
     def stop(self) -> Deferred[None]:
         """
-        Take no more commits, wait for those under way, then close the store. May be called twice.
+        Take no more commits, wait for those under way, then close the store, if that is ours to do. May be
+        called twice.
 
-        @return: fires when it is closed; fails with L{StoreError} if it did not close well.
+        @return: fires when all that is done; fails with L{StoreError} if it did not close well.
         """
         if self._stopped is None:
             return succeed(None)
@@ -93,7 +101,7 @@ class StoreWriter:
 
     def _close(self) -> None:
         stopped, self._stopped = self._stopped or [], None
-        self._settle(stopped, _attempt(self._store.close))
+        self._settle(stopped, _attempt(self._store.close) if self._closes else None)
 
     def _settle(self, waiting: Sequence[Deferred[None]], error: BaseException | None) -> None:
         if error is not None and not isinstance(error, StoreError):

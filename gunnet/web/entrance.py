@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from gunnet.access.door import COOKIE, Door, Refusal, Visit
 from gunnet.access.users import CHALLENGE_SECONDS, TOKEN_SECONDS, NotProven, UserTokens
@@ -19,11 +20,10 @@ from gunnet.counters import Counters
 from gunnet.transport.addresses import Addresses, address_of
 from gunnet.wire import jstext
 
-if TYPE_CHECKING:
-    from gunnet.web.resource import RelayRequest
+SAID_BYTES = 4_096
+"""So much of a body is looked at."""
 
 _TEXT = b"text/plain; charset=utf-8"
-
 
 TOO_OFTEN = Refusal(429, "too many tries, or messages, from this address")
 
@@ -35,7 +35,7 @@ class Tries:
         self._addresses = addresses
         self._counters = counters
 
-    def refuse(self, request: RelayRequest) -> Refusal | None:
+    def refuse(self, request: Request) -> Refusal | None:
         """Whether C{request} is one too many, and is not to be looked at."""
         address = address_of(request.getClientAddress())
         if address is None or self._addresses.may_try(address):
@@ -43,14 +43,14 @@ class Tries:
         self._counters.count("address_tries_refused")
         return TOO_OFTEN
 
-    def failed(self, request: RelayRequest) -> None:
+    def failed(self, request: Request) -> None:
         """C{request} was looked at, and refused."""
         address = address_of(request.getClientAddress())
         if address is not None:
             self._addresses.failed(address)
 
 
-def kept_out(request: RelayRequest, door: Door, tries: Tries, now: float) -> bytes | None:
+def kept_out(request: Request, door: Door, tries: Tries, now: float) -> bytes | None:
     """
     Ask the door whether a request may come in, unless its address has tried too often.
 
@@ -67,7 +67,7 @@ def kept_out(request: RelayRequest, door: Door, tries: Tries, now: float) -> byt
     return None
 
 
-def visit_of(request: RelayRequest) -> Visit:
+def visit_of(request: Request) -> Visit:
     """What a request says of who makes it."""
     tokens = [_text(value) for value in request.args.get(b"token", [])[:1]]
     kind, _, token = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
@@ -87,7 +87,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def refuse(request: RelayRequest, refusal: Refusal) -> bytes:
+def refuse(request: Request, refusal: Refusal) -> bytes:
     """Answer a request with why not."""
     request.setResponseCode(refusal.code)
     request.setHeader(b"content-type", _TEXT)
@@ -96,7 +96,7 @@ def refuse(request: RelayRequest, refusal: Refusal) -> bytes:
     return refusal.why.encode() + b"\n"
 
 
-def answer(request: RelayRequest, what: dict[str, object]) -> bytes:
+def answer(request: Request, what: dict[str, object]) -> bytes:
     """Answer a request with JSON that nobody keeps."""
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
@@ -117,7 +117,7 @@ class Challenge(Resource):
         self._counters = counters
         self._seconds = seconds
 
-    def render_GET(self, request: RelayRequest) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         """Give one."""
         visit = visit_of(request)
         refusal = self._door.refuse_origin(visit)
@@ -146,13 +146,14 @@ class Tokens(Resource):
         self._counters = counters
         self._seconds = seconds
 
-    def render_POST(self, request: RelayRequest) -> bytes:
+    def render_POST(self, request: Request) -> bytes:
         """Give one, or say why not."""
         refusal = self._tries.refuse(request) or self._door.refuse_origin(visit_of(request))
         if refusal is not None:
             return refuse(request, refusal)
+        body: Any = request.content
         try:
-            said = jstext.parse(bytes(request.said))
+            said = jstext.parse(body.read(SAID_BYTES))
         except jstext.NotJSON:
             said = None
         if not isinstance(said, dict) or not {"pub", "proof"} <= said.keys():

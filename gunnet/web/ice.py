@@ -7,17 +7,14 @@ STUN and TURN servers for pages, with credentials that hold for a while::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from gunnet.access.door import Door
 from gunnet.counters import Counters
 from gunnet.rtc.ice import IceServers
 from gunnet.web.entrance import Tries, answer, kept_out
-
-if TYPE_CHECKING:
-    from gunnet.web.resource import RelayRequest
 
 
 class Ice(Resource):
@@ -40,7 +37,7 @@ class Ice(Resource):
         self._counters = counters
         self._seconds = seconds
 
-    def render_GET(self, request: RelayRequest) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         """Tell, or say why not."""
         refused = kept_out(request, self._door, self._tries, self._seconds())
         if refused is not None:

@@ -35,7 +35,7 @@ from gunnet.front.trusted import Trusted
 from gunnet.rtc.ice import IceServers
 from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
-from gunnet.web.entrance import Challenge, Tokens, Tries, kept_out
+from gunnet.web.entrance import SAID_BYTES, Challenge, Tokens, Tries, kept_out
 from gunnet.web.ice import Ice
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 HTTP_IDLE_SECONDS = 30
 HTTP_BODY_BYTES = 65_536
 """Little here takes a body; a small one is skipped."""
-SAID_BYTES = 4_096
-"""So much of a body is kept for what takes one."""
 
 _SERVER = b"gunnet/" + __version__.encode()
 _TEXT = b"text/plain; charset=utf-8"
@@ -59,22 +57,22 @@ _PAGE = """<!DOCTYPE html>
 <p>This is <b>gunnet {version}</b>, a relay for <a href="https://gun.eco">GUN</a>. Apps connect to it with
 this page's own address and the path <code>{path}</code>:</p>
 <pre>Gun({{peers: [location.origin + {path!r}]}})</pre>
-<p>How it is doing: <a href="/healthz">/healthz</a>.</p>
+<p>How it is doing: <a href="{health}">{health}</a>.</p>
 </body></html>
 """
 
 
 class RelayRequest(Request):
     """
-    A request whose every answer may be read by pages from anywhere, as those of gun.js's own server.
-
-    @ivar said: the beginning of its body.
+    A request whose every answer may be read by pages from anywhere, as those of gun.js's own server. Of its
+    body, only the beginning is kept.
     """
+
+    content: Any
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         super().__init__(*args, **fields)
         self.setHeader(b"access-control-allow-origin", b"*")
-        self.said = bytearray()
         self._body_bytes = 0
         self._refused = False
 
@@ -91,7 +89,7 @@ class RelayRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:
         """Some bytes of the body. There is no use for them, apart from the first few."""
         self._body_bytes += len(data)
-        self.said += data[: SAID_BYTES - len(self.said)]
+        self.content.write(data[: SAID_BYTES - self.content.tell()])
         if self._body_bytes > HTTP_BODY_BYTES:
             self._refuse()
 
@@ -133,6 +131,11 @@ class Root(Resource):
     """
     All that can be asked for. A path is looked up as a whole, since C{/gun} is both a page and, with
     C{/gun/gun.js}, a folder.
+
+    @ivar upgrade: what makes a link of a request for one.
+    @ivar health: how the relay is doing.
+    @ivar below: what else is below the path of the WebSocket, by the rest of its path (C{/token}).
+    @ivar scripts: gun.js and its companions, by their paths in the C{gun} package (C{/lib/radix.js}).
     """
 
     def __init__(
@@ -157,6 +160,7 @@ class Root(Resource):
         @param clients: who makes requests; L{None} for whoever is connected.
         @param pages: more pages, by their paths.
         @param certificates: how many seconds certificates still hold, by name.
+        @raise SettingsError: C{gun_js} is no such folder.
         """
         super().__init__()
         self._path = path.encode()
@@ -164,37 +168,52 @@ class Root(Resource):
         self._clients = clients or Clients(Trusted(()), factory.mesh.relay.limits.forwarded_hops, counters)
         door = door or Door((), (), counters)
         tries = Tries(factory.addresses, counters)
-        self._upgrade = Upgrade(factory, door, tries, seconds)
-        page = Page(200, _PAGE.format(version=__version__, path=html.escape(path)).encode(), _HTML)
-        self._found: dict[bytes, IResource] = {b"/": page, self._path: page}
-        self._found[b"/healthz"] = Health(factory.mesh.relay, certificates or dict)
-        folder = self._path.rstrip(b"/")
+        self.upgrade = Upgrade(factory, door, tries, seconds)
+        self.health = Health(factory.mesh.relay, certificates or dict)
+        self.below: dict[bytes, IResource] = {}
         if ice:
-            self._found[folder + b"/ice.json"] = Ice(ice, door, tries, counters, seconds)
+            self.below[b"/ice.json"] = Ice(ice, door, tries, counters, seconds)
         if users is not None:
-            self._found[folder + b"/challenge"] = Challenge(users, door, counters, seconds)
-            self._found[folder + b"/token"] = Tokens(users, door, tries, counters, seconds)
+            self.below[b"/challenge"] = Challenge(users, door, counters, seconds)
+            self.below[b"/token"] = Tokens(users, door, tries, counters, seconds)
+        page = front_page(path, "/healthz")
+        self._found: dict[bytes, IResource] = {b"/": page, self._path: page, b"/healthz": self.health}
+        folder = self._path.rstrip(b"/")
+        self._found.update({folder + name: child for name, child in self.below.items()})
         self._found.update(pages or {})
+        self.scripts: dict[bytes, IResource] = {}
         self._scripts_missing = b"not found\n"
         if gun_js is None:
             self._scripts_missing = (
                 b"gun.js is not served here; --gun-js DIR (of the npm package gun) turns it on\n"
             )
         else:
-            self._found.update(scripts(gun_js))
+            self.scripts = scripts(gun_js)
+            for name, script in self.scripts.items():
+                self._found[name] = self._found[b"/gun" + name] = script
+
+    def identify(self, request: Request) -> Page | None:
+        """
+        Find out who makes a request.
+
+        @return: the answer to one of which that can't be said.
+        """
+        try:
+            self._clients.identify(request)
+        except Disagreement as why:
+            return Page(400, f"{why}\n".encode())
+        return None
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
         """Find what is asked for."""
         path = request.path
         request.prepath, request.postpath = [*(request.prepath or ()), *(request.postpath or ())], []
-        try:
-            self._clients.identify(request)
-        except Disagreement as why:
-            return Page(400, f"{why}\n".encode())
-        upgrade = request.getHeader(b"upgrade")
-        if upgrade is not None and upgrade.strip().lower() not in _UPGRADES_IGNORED:
+        refusal = self.identify(request)
+        if refusal is not None:
+            return refusal
+        if wants_upgrade(request):
             if path == self._path:
-                return self._upgrade
+                return self.upgrade
             return Page(404, b"WebSocket links are opened at %s\n" % self._path)
         if request.method == b"OPTIONS":
             return Preflight()
@@ -291,7 +310,7 @@ class Upgrade(Resource):
         self._tries = tries
         self._seconds = seconds
 
-    def render(self, request: RelayRequest) -> Any:
+    def render(self, request: Request) -> Any:
         """Hand the connection over to Autobahn."""
         problem = _problem_of(request)
         if problem is not None:
@@ -305,6 +324,8 @@ class Upgrade(Resource):
         for unneeded in (b"origin", b"sec-websocket-origin", b"sec-websocket-extensions"):
             # Origins were looked at, and Autobahn refuses what it can't parse; extensions are never used.
             request.requestHeaders.removeHeader(unneeded)
+        body: Any = request.content
+        body.seek(0, os.SEEK_END)  # or Autobahn would take it for frames
         channel: Any = request.channel
         channel.setTimeout(None)
         channel.transport.unregisterProducer()  # it is the HTTP channel until now
@@ -325,6 +346,23 @@ class _Arrival:
         return self._factory.buildProtocol(self._client)
 
 
+def wants_upgrade(request: Request) -> bool:
+    """Whether a request asks for another protocol, in earnest."""
+    upgrade = request.getHeader(b"upgrade")
+    return upgrade is not None and upgrade.strip().lower() not in _UPGRADES_IGNORED
+
+
+def front_page(path: str, health: str) -> Page:
+    """
+    What people see.
+
+    @param path: where links are opened.
+    @param health: where the relay tells how it is doing.
+    """
+    told = {"version": __version__, "path": html.escape(path), "health": html.escape(health)}
+    return Page(200, _PAGE.format(**told).encode(), _HTML)
+
+
 def _problem_of(request: Request) -> bytes | None:
     """Why a request can't become a WebSocket link."""
     if (request.getHeader(b"upgrade") or b"").strip().lower() != b"websocket":
@@ -342,8 +380,8 @@ def _problem_of(request: Request) -> bytes | None:
 
 def scripts(folder: str) -> dict[bytes, IResource]:
     """
-    The scripts of an installed C{gun} package by their paths on the web. The folder is listed once: only what
-    was there can be asked for, by its plain name.
+    The scripts of an installed C{gun} package by their paths in it. The folder is listed once: only what was
+    there can be asked for, by its plain name.
 
     @raise SettingsError: it is no such folder.
     """
@@ -357,5 +395,5 @@ def scripts(folder: str) -> dict[bytes, IResource]:
     for name in names:
         place = os.path.join(folder, name)
         if os.path.isfile(place):
-            found[f"/{name}".encode()] = found[f"/gun/{name}".encode()] = Script(place)
+            found[f"/{name}".encode()] = Script(place)
     return found

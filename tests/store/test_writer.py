@@ -173,6 +173,17 @@ class WriterTests(SynchronousTestCase):
         self.successResultOf(self.writer.stop())
         self.assertEqual(self.store.closed, 1)
 
+    def test_stop_leaves_open(self) -> None:
+        """A store that somebody else opened is left open; all else is as with others."""
+        writer = StoreWriter(self.store, self.reactor, self.jobs.append, closes=False)
+        done, stopped = writer.commit([]), writer.stop()
+        self.work()
+        self.work()
+        self.reactor.turn()
+        self.successResultOf(done)
+        self.successResultOf(stopped)
+        self.assertEqual((self.store.closed, self.jobs), (0, [None]))
+
     def test_stop_fails(self) -> None:
         """A store that does not close well is told, and the thread ends all the same."""
         stopped = self.writer.stop()

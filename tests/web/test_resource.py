@@ -188,6 +188,13 @@ class UpgradeTests(WebCase):
             self.mesh.links[peer].send(b"[]")
             self.assertEqual(frames(self.transport.value().partition(b"\r\n\r\n")[2]), [(TEXT, b"[]")])
 
+    def test_body(self) -> None:
+        """A body that somebody sends along is not taken for frames."""
+        answer = self.ask("/gun", headers=UPGRADE + b"Content-Length: 5\r\n\r\nhello")
+        self.assertEqual(answer.code, 101)
+        self.transport.protocol.dataReceived(frame(b'{"a":1}'))
+        self.assertEqual([call[2] for call in self.mesh.calls if call[0] == "hear"], [b'{"a":1}'])
+
     def test_any_origin(self) -> None:
         """Pages from anywhere are welcome, and so is what no other server can parse."""
         for origin in (b"null", b"file://", b"https://a.example", b"chrome-extension://abc", b"://", b"\xff"):
