@@ -226,9 +226,10 @@ class Once(Listener):
         self._timer = None
 
     def close(self) -> None:
-        """See L{Listener.close}."""
+        """See L{Listener.close}. Who only gave a callback waits for no error, and is not called."""
         self.stop()
-        if not self.done.called:
+        is_awaited = self._callback is None or bool(self.done.callbacks)
+        if is_awaited and not self.done.called:
             self.done.errback(Closed("the client was closed meanwhile"))
 
 
