@@ -261,7 +261,7 @@ class Chain:
         """
         root = self._root
         if isinstance(item, Chain):
-            return waiting_set(self, item, {"peer": peer, "timeout": timeout, "cert": cert})
+            return _set_later(self, item, {"peer": peer, "timeout": timeout, "cert": cert})
         key = root.uuid()
         target = self.get(key)
         if is_link(item):
@@ -276,7 +276,7 @@ class Chain:
         return put
 
 
-def waiting_set(place: Chain, item: Chain, options: dict[str, Any]) -> Put:
+def _set_later(place: Chain, item: Chain, options: dict[str, Any]) -> Put:
     """Add a node to a set whose soul is still to be found."""
     done = Put()
     done.chain = item

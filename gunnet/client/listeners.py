@@ -53,6 +53,12 @@ class Listener:
         self.on_stop: Callable[[Listener], None] = _nothing
         self.stopped = False
 
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
+        """See L{gunnet.client.paths.Hearer.found}."""
+
+    def missing(self, key: str) -> None:
+        """See L{gunnet.client.paths.Hearer.missing}. Most wait for what may come, like gun.js."""
+
     def stop(self) -> None:
         """Listen no more. May be called twice."""
         if not self.stopped:
@@ -86,9 +92,6 @@ class On(Listener):
             value = {each: value[each] for each in keys if each in value}
         call(self.callback, value, key, self._counters)
 
-    def missing(self, key: str) -> None:
-        """See L{gunnet.client.paths.Hearer.missing}: like gun.js, it waits for what may come."""
-
 
 class EachOnce(Listener):
     """C{map().once(callback)}: tells each item once, also those that come later."""
@@ -118,9 +121,6 @@ class EachOnce(Listener):
         self._waiting.pop(item, None)
         self._told.add(item)
         call(self._callback, value, key, self._counters)
-
-    def missing(self, key: str) -> None:
-        """See L{gunnet.client.paths.Hearer.missing}."""
 
     def stop(self) -> None:
         """See L{Listener.stop}."""
@@ -226,9 +226,10 @@ class Once(Listener):
         self._timer = None
 
     def close(self) -> None:
-        """See L{Listener.close}."""
+        """See L{Listener.close}. Who only gave a callback waits for no error, and is not called."""
         self.stop()
-        if not self.done.called:
+        is_awaited = self._callback is None or bool(self.done.callbacks)
+        if is_awaited and not self.done.called:
             self.done.errback(Closed("the client was closed meanwhile"))
 
 

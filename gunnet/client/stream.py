@@ -107,9 +107,6 @@ class _Into(Listener):
         if stream is not None and not self.stopped and keys != set():
             stream._add(key, value, item)
 
-    def missing(self, key: str) -> None:
-        pass
-
     def stop(self) -> None:
         super().stop()
         stream = self._stream()

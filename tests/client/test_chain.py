@@ -573,8 +573,12 @@ class CloseTests(BenchTestCase):
         put = gun.get("z").get("y").put(1)
         seen = self.heard(gun.get("a"))
         stream = gun.get("a").stream()
+        calls: list[Any] = []
+        only_called = gun.get("a").once(lambda *call: calls.append(call))
         closed = gun.close()
         self.failure(once, Closed)
+        self.assertNoResult(only_called)
+        self.assertEqual(calls, [])
         self.failure(deep, Closed)
         self.assertIsNone(self.successResultOf(put))
         self.successResultOf(closed)
