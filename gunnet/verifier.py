@@ -5,7 +5,8 @@ Signatures are verified beside the reactor, in threads that yield to it.
 from __future__ import annotations
 
 import os
-from threading import get_native_id
+from threading import Thread, get_native_id
+from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorFromThreads
@@ -25,6 +26,25 @@ SLICE = 16
 """A thread is given so many checks at least."""
 
 
+class WorkThread(Thread):
+    """A thread that a process which ends without stopping it does not wait for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, daemon=True, **options)
+
+
+def start_pool(threads: int, name: str) -> ThreadPool:
+    """
+    A pool of at most so many L{WorkThread}s.
+
+    @param name: of the threads.
+    """
+    pool = ThreadPool(0, threads, name=name)
+    pool.threadFactory = WorkThread
+    pool.start()
+    return pool
+
+
 class ThreadVerifier:
     """
     L{gunnet.turns.Verifier} on a small pool of threads of its own, so that name look-ups do not wait behind
@@ -42,8 +62,7 @@ class ThreadVerifier:
     def verify(self, checks: list[Check]) -> Deferred[list[Outcome]]:
         """See L{gunnet.turns.Verifier.verify}."""
         if self._pool is None:
-            self._pool = ThreadPool(0, self._threads, name="gunnet-verify")
-            self._pool.start()
+            self._pool = start_pool(self._threads, "gunnet-verify")
         size = max(SLICE, -(-len(checks) // self._threads))
         parts = [checks[at : at + size] for at in range(0, len(checks), size)]
         done = gatherResults(

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+from gunnet.verifier import WorkThread
+
 _reactors: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopReactor] = WeakKeyDictionary()
 
 
@@ -27,6 +29,12 @@ class LoopReactor(AsyncioSelectorReactor):
         super().__init__(loop)
         self._loop = loop
         self._users = 0
+
+    def _initThreadPool(self) -> None:
+        """Of a program that ends without closing its clients, no thread is waited for."""
+        super()._initThreadPool()
+        assert self.threadpool is not None
+        self.threadpool.threadFactory = WorkThread
 
     def take(self) -> None:
         """Somebody uses it, until L{release}."""
@@ -50,15 +58,12 @@ class LoopReactor(AsyncioSelectorReactor):
         timer: asyncio.TimerHandle | None = self._timerHandle
         if timer is not None:
             timer.cancel()
-        for reader in self.removeAll():
-            reader.connectionLost(None)
-        self._closeWaker()
-
-    def _closeWaker(self) -> None:
-        waker, self.waker = self.waker, None
-        for end in (getattr(waker, "i", None), getattr(waker, "o", None)):
-            if end is not None and not isinstance(end, int):
-                end.close()
+        self.removeAll()
+        for waker in list(self._internalReaders):
+            self.removeReader(waker)
+            waker.connectionLost(None)
+        self._internalReaders.clear()
+        self.waker = None
 
 
 def reactor_here() -> tuple[Any, LoopReactor | None]:

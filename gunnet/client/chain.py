@@ -13,7 +13,7 @@ from gunnet.client.listeners import ONCE_SECONDS, Callback, EachOnce, On, Once
 from gunnet.client.paths import Change, Each, Key, Part, Step, Wire
 from gunnet.client.planning import check
 from gunnet.client.root import Root
-from gunnet.client.stream import STREAM_KEYS, Stream
+from gunnet.client.stream import STREAM_ITEMS, Stream
 from gunnet.client.values import checked_key, is_link, own_soul, query_of
 from gunnet.client.waiting import Waiting, waiting_for
 from gunnet.client.writes import Put
@@ -159,7 +159,8 @@ class Chain:
         @param wait: how long it must have been the same, and how long to wait for unknown data, seconds. The
             default is 0.099 for the one, or 0 for a property that no linked peer could know of, and as above
             for the other. What is watched (L{on}) has been the same for long.
-        @return: fires with the value; of a path with L{map} in it, with a C{dict} of the items by key.
+        @return: fires with the value; of a path with L{map} in it, with a C{dict} of the items by the key
+            there (with several, by a C{tuple} of these).
             Fails with L{Closed}.
         @raise Closed: the client is closed.
         @raise Busy: as for L{on}.
@@ -184,12 +185,12 @@ class Chain:
     def __await__(self) -> Generator[Any, None, Any]:
         return self.once().__await__()
 
-    def stream(self, limit: int = STREAM_KEYS) -> Stream:
+    def stream(self, limit: int = STREAM_ITEMS) -> Stream:
         """
         The changes here, to be iterated: C{async for value, key in chain.stream()}. What comes faster than it
-        is taken replaces what was not taken yet of the same key.
+        is taken replaces what was not taken yet of the same item.
 
-        @param limit: so many keys may wait; beyond, the oldest is dropped.
+        @param limit: so many items may wait; beyond, the oldest is dropped.
         @raise Closed: the client is closed.
         @raise Busy: as for L{on}.
         """
@@ -260,7 +261,7 @@ class Chain:
         """
         root = self._root
         if isinstance(item, Chain):
-            return waiting_set(self, item, {"peer": peer, "timeout": timeout, "cert": cert})
+            return _set_later(self, item, {"peer": peer, "timeout": timeout, "cert": cert})
         key = root.uuid()
         target = self.get(key)
         if is_link(item):
@@ -275,7 +276,7 @@ class Chain:
         return put
 
 
-def waiting_set(place: Chain, item: Chain, options: dict[str, Any]) -> Put:
+def _set_later(place: Chain, item: Chain, options: dict[str, Any]) -> Put:
     """Add a node to a set whose soul is still to be found."""
     done = Put()
     done.chain = item

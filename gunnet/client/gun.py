@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import random as dice
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorCore
 
 from gunnet.client import aio
 from gunnet.client.chain import Chain
@@ -23,11 +24,16 @@ from gunnet.client.waiting import Waiting
 from gunnet.client.writes import Put
 from gunnet.counters import Counters
 from gunnet.limits import Limits
+from gunnet.sea.keys import Keys
 
 if TYPE_CHECKING:
     from gunnet.turns import MeshService
 
-MIB = 1024 * 1024
+
+class WithMesh(Protocol):
+    """A relay in this process."""
+
+    mesh: MeshService
 
 
 class Gun(Service):
@@ -48,7 +54,7 @@ class Gun(Service):
         peers: str | Iterable[str] = (),
         *,
         data: str | None = None,
-        relay: Any = None,
+        relay: WithMesh | None = None,
         reactor: Any = None,
         random: dice.Random | None = None,
         limits: Limits | None = None,
@@ -65,6 +71,7 @@ class Gun(Service):
         @raise gunnet.store.interface.StoreError: the store can't be used.
         @raise gunnet.settings.SettingsError: a peer has a URL that none can have.
         @raise Busy: the relay takes no more peers.
+        @raise ValueError: the relay is not running.
         """
         if relay is not None and (peers or data is not None or limits is not None):
             raise TypeError("a relay has its peers, data and limits: give either it or those")
@@ -78,7 +85,7 @@ class Gun(Service):
             if relay is None:
                 urls = [peers] if isinstance(peers, str) else peers
                 self._node = LocalNode(urls, data, limits or Limits(), reactor, random)
-            mesh: MeshService = relay.mesh if self._node is None else self._node.mesh
+            mesh = self._node.mesh if self._node is not None else _running(relay)
             self.root = Root(mesh, reactor, random)
             if self._node is not None:
                 self.root.writes.on_write = self._node.unsent.add
@@ -88,6 +95,9 @@ class Gun(Service):
             raise
         self._user = User(self)
         self.running = True
+        self._at_end: Any = None
+        if self._loop is None and IReactorCore.providedBy(reactor):
+            self._at_end = reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
 
     # The graph
 
@@ -116,12 +126,19 @@ class Gun(Service):
         check(node, (soul,))
         return self.root.put(soul, node, self.get(soul), peer=peer, timeout=timeout)
 
-    def user(self, pub: Any = None) -> Any:
+    @overload
+    def user(self) -> User: ...
+
+    @overload
+    def user(self, pub: str | Keys) -> Chain: ...
+
+    def user(self, pub: str | Keys | None = None) -> Chain:
         """
         Without anything, the L{User} of this client.
 
-        @param pub: the public key of another user: then the chain at the space of that one, for reading, and
-            for writing with a certificate.
+        @param pub: the public key of a user, with or without C{~}, or a pair: then the chain at the space of
+            that one, for reading, and for writing with a certificate.
+        @raise NotAuthenticated: there is no public key in it.
         """
         return self._user if pub is None else self.get(f"~{pub_of(pub)}")
 
@@ -179,12 +196,19 @@ class Gun(Service):
                 done.callback(None)
             return done
         self._closing = [done]
+        if self._at_end is not None:
+            self.root.reactor.removeSystemEventTrigger(self._at_end)
         stopped = self.root.close()
         if self._node is not None:
             node = self._node
             stopped.addCallback(lambda _: node.stop())
         stopped.addCallback(lambda _: self._closed())
         return done
+
+    def _shut_down(self) -> Waiting[None]:
+        """The reactor stops."""
+        self._at_end = None
+        return self.close()
 
     def _closed(self) -> None:
         self.running = False
@@ -203,3 +227,10 @@ class Gun(Service):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _running(relay: WithMesh | None) -> MeshService:
+    mesh: MeshService | None = getattr(relay, "mesh", None)
+    if mesh is None or not mesh.running:
+        raise ValueError("the relay is not running: start it first")
+    return mesh

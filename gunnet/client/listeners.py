@@ -5,13 +5,15 @@ Who listens to a chain: C{on}, and C{once} (gun.js C{src/on.js}).
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from gunnet.client.errors import Closed
-from gunnet.client.paths import Followed
+from gunnet.client.nodes import LACK_SECONDS
+from gunnet.client.paths import Followed, Item
 from gunnet.client.waiting import Waiting
 from gunnet.counters import Counters
 
@@ -28,7 +30,6 @@ RESTLESS = 20
 """A node that never is unchanged so long is taken as it is after so many times as long."""
 
 _log = Logger()
-_NOTHING = object()
 
 
 def call(callback: Callback, value: Any, key: str, counters: Counters) -> None:
@@ -51,6 +52,12 @@ class Listener:
         self.followed: Followed | None = None
         self.on_stop: Callable[[Listener], None] = _nothing
         self.stopped = False
+
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
+        """See L{gunnet.client.paths.Hearer.found}."""
+
+    def missing(self, key: str) -> None:
+        """See L{gunnet.client.paths.Hearer.missing}. Most wait for what may come, like gun.js."""
 
     def stop(self) -> None:
         """Listen no more. May be called twice."""
@@ -77,16 +84,13 @@ class On(Listener):
         self._counters = counters
         self._change = change
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
-        if self.stopped:
+        if self.stopped or keys == set():
             return
         if self._change and keys is not None:
             value = {each: value[each] for each in keys if each in value}
         call(self.callback, value, key, self._counters)
-
-    def missing(self, key: str) -> None:
-        """See L{gunnet.client.paths.Hearer.missing}: like gun.js, it waits for what may come."""
 
 
 class EachOnce(Listener):
@@ -98,33 +102,30 @@ class EachOnce(Listener):
         self._counters = counters
         self._reactor = reactor
         self._wait = wait
-        self._waiting: dict[str, tuple[IDelayedCall, Any]] = {}
-        self._told: set[str] = set()
+        self._waiting: dict[Item, IDelayedCall] = {}
+        self._told: set[Item] = set()
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
-        if key in self._told or self.stopped:
+        if item in self._told or self.stopped:
             return
-        before = self._waiting.pop(key, None)
+        before = self._waiting.pop(item, None)
         if before is not None:
-            before[0].cancel()
+            before.cancel()
         if keys is None:
-            self._tell(key, value)
+            self._tell(key, value, item)
         else:
-            self._waiting[key] = (self._reactor.callLater(self._wait, self._tell, key, value), value)
+            self._waiting[item] = self._reactor.callLater(self._wait, self._tell, key, value, item)
 
-    def _tell(self, key: str, value: Any) -> None:
-        self._waiting.pop(key, None)
-        self._told.add(key)
+    def _tell(self, key: str, value: Any, item: Item) -> None:
+        self._waiting.pop(item, None)
+        self._told.add(item)
         call(self._callback, value, key, self._counters)
-
-    def missing(self, key: str) -> None:
-        """See L{gunnet.client.paths.Hearer.missing}."""
 
     def stop(self) -> None:
         """See L{Listener.stop}."""
         super().stop()
-        for late, _ in self._waiting.values():
+        for late in self._waiting.values():
             late.cancel()
         self._waiting.clear()
 
@@ -159,7 +160,7 @@ class Once(Listener):
         self._linked = linked or _none
         self._quiet = ONCE_SECONDS if wait is None else wait
         self._plural = plural
-        self._items: dict[str, Any] = {}
+        self._items: dict[str | Item, Any] = {}
         self._until: float | None = None
         self._value: Any = None
         self._key = ""
@@ -167,14 +168,18 @@ class Once(Listener):
         if wait is not None:
             self._timer = reactor.callLater(wait + LOCAL_SECONDS, self._finish)
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """See L{gunnet.client.paths.Hearer.found}."""
         if self.stopped:
             return
         self._key = key
         self._value = value
         if self._plural:
-            self._items[key] = value
+            self._items[item[0] if len(item) == 1 else item] = value
+        if since == inf:
+            self._until = None
+            self._finish_in(max(self._quiet, LACK_SECONDS))
+        elif self._plural:
             self._finish_in(self._quiet)
         elif keys is None and not self._linked():
             self._finish()
@@ -195,7 +200,7 @@ class Once(Listener):
     def _finish_in(self, seconds: float) -> None:
         now = self._reactor.seconds()
         if self._until is None:
-            self._until = now + RESTLESS * self._quiet
+            self._until = now + max(seconds, RESTLESS * self._quiet)
         seconds = min(seconds, self._until - now)
         if self._timer is not None:
             self._timer.cancel()
@@ -221,9 +226,10 @@ class Once(Listener):
         self._timer = None
 
     def close(self) -> None:
-        """See L{Listener.close}."""
+        """See L{Listener.close}. Who only gave a callback waits for no error, and is not called."""
         self.stop()
-        if not self.done.called:
+        is_awaited = self._callback is None or bool(self.done.callbacks)
+        if is_awaited and not self.done.called:
             self.done.errback(Closed("the client was closed meanwhile"))
 
 

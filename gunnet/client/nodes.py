@@ -8,6 +8,7 @@ ended when nobody watches it any more. What is here is no more than that: the gr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -29,7 +30,10 @@ class Watcher(Protocol):
     """Who is told of a want."""
 
     def changed(self, keys: set[str]) -> None:
-        """These keys, of those that are wanted, have other values now; or they are heard of first."""
+        """
+        These keys, of those that are wanted, have other values now; or they are heard of first. None: it is
+        known now that there is no more.
+        """
 
     def missing(self) -> None:
         """There is nothing of what is wanted, as far as can be known now."""
@@ -68,15 +72,15 @@ class Node:
         """The keys that are known of what C{query} selects."""
         if query.key is not None:
             return {query.key} & self.cells.keys()
-        return {key for key in self.cells if query.keys.holds(key)}
+        return {key for key in self.cells if matches(query, key)}
 
     def values(self, query: Query) -> dict[str, Any]:
         """Key to value of what C{query} selects."""
-        return {key: cell[2] for key, cell in self.cells.items() if query.keys.holds(key)}
+        return {key: cell[2] for key, cell in self.cells.items() if matches(query, key)}
 
     def wire(self, query: Query) -> dict[str, Any]:
         """The same, as it stands on the wire."""
-        keys = [key for key in self.cells if query.keys.holds(key)]
+        keys = sorted(self.keys(query))
         states = {key: self.cells[key][0] for key in keys}
         return {"_": {"#": self.soul, ">": states}, **{key: self.cells[key][1] for key in keys}}
 
@@ -90,7 +94,7 @@ class Want:
     @ivar watchers: who is told, and whether each was told what was known when it came.
     @ivar heard: whether the local node has answered.
     @ivar settled: whether something is known of it, or that there is nothing.
-    @ivar since: since when it is as it is known, seconds.
+    @ivar since: since when it is as it is known, seconds; infinity while more of an answer is announced.
     """
 
     __slots__ = ("asked", "heard", "lack", "misses", "node", "query", "settled", "since", "watchers")
@@ -115,6 +119,7 @@ class Nodes:
     """
     All that is watched.
 
+    @ivar counters: what was refused.
     @ivar lacking: whether a peer may still come to say something: (how many are linked, whether more may be
         soon). To be set.
     @ivar own: what was written here to a soul and is not confirmed yet. To be set.
@@ -135,7 +140,7 @@ class Nodes:
         self._new_id = new_id
         self._reactor = reactor
         self._limits = limits
-        self._counters = counters
+        self.counters = counters
         self._nodes: dict[str, Node] = {}
         self._asked: dict[str, Want] = {}
         self._again: dict[str, tuple[str, str]] = {}
@@ -161,7 +166,7 @@ class Nodes:
         want = None if node is None else node.wants.get(query)
         if node is None or want is None:
             if self._wants >= self._limits.peer_subscriptions:
-                self._counters.count("client_wants_refused")
+                self.counters.count("client_wants_refused")
                 raise Busy(f"{self._wants} things are watched, more are not possible")
             if node is None:
                 node = self._nodes[query.soul] = Node(query.soul)
@@ -270,18 +275,26 @@ class Nodes:
             changed.setdefault(self._nodes[again[0]], set()).add(again[1])
         want = self._asked.get(answered) if isinstance(answered, str) else None
         if want is not None:
-            first, want.heard = not want.heard, True
-            if first:
-                want.since = self._reactor.seconds()
-            if not isinstance(put, dict):
-                want.misses += 1
-            self._tell(changed)
-            self._settle(want)
-            if first:
-                for watcher in list(want.watchers):
-                    self._tell_first(want, watcher)
+            self._hear_answer(want, message, changed)
         else:
             self._tell(changed)
+
+    def _hear_answer(self, want: Want, message: dict[str, Any], changed: dict[Node, set[str]]) -> None:
+        first, want.heard = not want.heard, True
+        had_more = has_more = want.since == inf
+        if "put" not in message:
+            want.misses += 1
+        if "put" in message or "err" in message:  # that one peer has nothing ends no answer of another
+            has_more = "%" in message
+        if first or had_more or has_more:
+            want.since = inf if has_more else self._reactor.seconds()
+        self._tell(changed)
+        self._settle(want)
+        for watcher in list(want.watchers):
+            if first:
+                self._tell_first(want, watcher)
+            elif had_more and not has_more and want.node not in changed:
+                self._tell_one(want, watcher, set())
 
     def _take(self, put: dict[str, Any]) -> dict[Node, set[str]]:
         changed: dict[Node, set[str]] = {}
@@ -323,7 +336,8 @@ class Nodes:
                 wanted = {key for key in keys if matches(want.query, key)}
                 if not wanted:
                     continue
-                want.since = self._reactor.seconds()
+                if want.since != inf:
+                    want.since = self._reactor.seconds()
                 self._settle(want)
                 for watcher in list(want.watchers):
                     self._tell_one(want, watcher, wanted)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from gunnet.client.errors import Busy
 from gunnet.client.nodes import Nodes, Want
 from gunnet.client.values import is_link, query_of
+from gunnet.counters import Counters
 from gunnet.graph.lex import Query
 from gunnet.limits import Limits
 from gunnet.wire.jstext import parse
@@ -55,18 +56,22 @@ class Wire:
 
 Step = Key | Part | Each | Wire
 
+Item = tuple[str, ...]
+"""Which of the many places of a path: the keys at its C{map()}s."""
+
 
 class Hearer(Protocol):
     """Who is told where a path leads."""
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         """
         There is a value.
 
         @param key: the last key on the way.
         @param value: a C{dict} for a node.
         @param keys: which of its keys have changed, of a node.
-        @param since: since when it is as it is known, seconds.
+        @param since: since when it is as it is known, seconds; infinity while more is announced.
+        @param item: of which item it is.
         """
 
     def missing(self, key: str) -> None:
@@ -85,12 +90,15 @@ class Followed(Protocol):
 class Leaf:
     """All, or a part, of the node that a path ends in."""
 
-    def __init__(self, nodes: Nodes, query: Query, hearer: Hearer, key: str, *, wire: bool) -> None:
+    def __init__(
+        self, nodes: Nodes, query: Query, hearer: Hearer, key: str, item: Item, *, wire: bool
+    ) -> None:
         assert query.soul is not None
         self.soul = query.soul
         self._nodes = nodes
         self._hearer = hearer
         self._key = key
+        self._item = item
         self._wire = wire
         self._want: Want | None = nodes.watch(query, self)
 
@@ -106,7 +114,7 @@ class Leaf:
         if want is not None:
             node = want.node
             value = node.wire(want.query) if self._wire else node.values(want.query)
-            self._hearer.found(self._key, value, keys, want.since)
+            self._hearer.found(self._key, value, keys, want.since, self._item)
 
     def missing(self) -> None:
         """See L{gunnet.client.nodes.Watcher.missing}."""
@@ -129,13 +137,22 @@ class Fork:
         rest: tuple[Step, ...],
         hearer: Hearer,
         limits: Limits,
+        item: Item,
+        *,
+        each: bool,
     ) -> None:
+        """
+        @param item: the keys at the C{map()}s before this step.
+        @param each: whether this is one.
+        """
         assert query.soul is not None
         self.soul = query.soul
         self._nodes = nodes
         self._rest = rest
         self._hearer = hearer
         self._limits = limits
+        self._item = item
+        self._each = each
         self._children: dict[str, Followed] = {}
         self._want: Want | None = nodes.watch(query, self)
 
@@ -169,14 +186,19 @@ class Fork:
         if self._rest:
             self._hearer.missing(key)
         else:
-            self._hearer.found(key, value, None, want.since)
+            self._hearer.found(key, value, None, want.since, self._item_at(key))
+
+    def _item_at(self, key: str) -> Item:
+        return (*self._item, key) if self._each else self._item
 
     def _replace(self, key: str, soul: str) -> None:
         child = self._children.pop(key, None)
         if child is not None:
             child.stop()
         try:
-            self._children[key] = follow(self._nodes, soul, self._rest, self._hearer, self._limits, key)
+            self._children[key] = follow(
+                self._nodes, soul, self._rest, self._hearer, self._limits, key, self._item_at(key)
+            )
         except Busy as error:
             self._log.warn("{soul} is not followed: {error}", soul=soul, error=error)
             self._hearer.missing(key)
@@ -188,24 +210,31 @@ class Fork:
 
 
 def follow(
-    nodes: Nodes, soul: str, steps: tuple[Step, ...], hearer: Hearer, limits: Limits, key: str = ""
+    nodes: Nodes,
+    soul: str,
+    steps: tuple[Step, ...],
+    hearer: Hearer,
+    limits: Limits,
+    key: str = "",
+    item: Item = (),
 ) -> Followed:
     """
     Watch where C{steps} lead from a node.
 
-    @param key: the key that led to the node; its soul if it is where the path begins.
+    @param key: the key that led to the node; none if it is where the path begins.
+    @param item: the keys at the C{map()}s on the way to the node.
     @raise Busy: too much is watched.
     """
     step = steps[0] if steps else None
     if isinstance(step, Key):
-        return Fork(nodes, Query(soul, key=step.name), steps[1:], hearer, limits)
+        return Fork(nodes, Query(soul, key=step.name), steps[1:], hearer, limits, item, each=False)
     if isinstance(step, Each):
         query = Query(soul) if step.lex is None else query_of(soul, parse(step.lex), limits)
         if step.change is not None:
-            hearer = _Changed(hearer, step.change)
-        return Fork(nodes, query, steps[1:], hearer, limits)
+            hearer = _Changed(hearer, step.change, nodes.counters)
+        return Fork(nodes, query, steps[1:], hearer, limits, item, each=True)
     query = query_of(soul, parse(step.lex), limits) if isinstance(step, Part) else Query(soul)
-    return Leaf(nodes, query, hearer, key or soul, wire=isinstance(step, Wire))
+    return Leaf(nodes, query, hearer, key or soul, item, wire=isinstance(step, Wire))
 
 
 class _Changed:
@@ -213,18 +242,20 @@ class _Changed:
 
     _log = Logger()
 
-    def __init__(self, hearer: Hearer, change: Change) -> None:
+    def __init__(self, hearer: Hearer, change: Change, counters: Counters) -> None:
         self._hearer = hearer
         self._change = change
+        self._counters = counters
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         try:
             changed = self._change(value, key)
         except Exception:
+            self._counters.count("client_callbacks_failed")
             self._log.failure("the function of a map() failed on {key!r}", key=key)
             return
         if changed is not None:
-            self._hearer.found(key, changed, None if changed is not value else keys, since)
+            self._hearer.found(key, changed, None if changed is not value else keys, since, item)
 
     def missing(self, key: str) -> None:
         self._hearer.missing(key)

@@ -16,8 +16,8 @@ from twisted.python.threadpool import ThreadPool
 from gunnet.client.errors import Closed
 from gunnet.client.line import Line
 from gunnet.client.listeners import Listener, On, Once
-from gunnet.client.nodes import Nodes, Want
-from gunnet.client.paths import Step, Wire, follow
+from gunnet.client.nodes import Nodes
+from gunnet.client.paths import Item, Leaf, Step, Wire, follow
 from gunnet.client.planning import check_owner, plan, signed
 from gunnet.client.states import States
 from gunnet.client.values import is_link
@@ -28,6 +28,7 @@ from gunnet.mesh.peer import Peer
 from gunnet.sea.keys import Pair
 from gunnet.sea.puts import owner_of, unpacked
 from gunnet.turns import MeshService
+from gunnet.verifier import start_pool
 from gunnet.wire.ids import id_source
 from gunnet.wire.jstext import parse
 
@@ -130,7 +131,10 @@ class Root:
         @raise gunnet.client.errors.Busy: too much is watched.
         """
         self.check_open()
-        listener.followed = follow(self.nodes, soul, steps, listener, self.limits)  # type: ignore[arg-type]
+        listener.followed = follow(self.nodes, soul, steps, listener, self.limits)
+        self._keep(listener, soul, steps)
+
+    def _keep(self, listener: Listener, soul: str, steps: tuple[Step, ...]) -> None:
         listener.on_stop = lambda stopped: self._forget(soul, stopped)
         self._listeners.setdefault(soul, {})[listener] = steps
 
@@ -145,7 +149,7 @@ class Root:
         """Stop those who listen to a path, or to what is behind it; only C{callback} if there is one."""
         for listener, path in list(self._listeners.get(soul, {}).items()):
             is_it = callback is None or (isinstance(listener, On) and listener.callback == callback)
-            if path[: len(steps)] == steps and is_it and not isinstance(listener, Once):
+            if path[: len(steps)] == steps and is_it and not isinstance(listener, Once | _Fetch):
                 listener.stop()
 
     def fetch_node(self, soul: str) -> Waiting[Any]:
@@ -178,9 +182,9 @@ class Root:
     def _fetch(self, soul: str, key: str) -> Deferred[None]:
         """Have the local node learn of (soul, key), if there is anything."""
         self.check_open()
-        fetch = _Fetch(self.nodes, Query(soul, key=key))
-        fetch.on_stop = lambda stopped: self._forget(soul, stopped)
-        self._listeners.setdefault(soul, {})[fetch] = ()
+        fetch = _Fetch()
+        fetch.followed = Leaf(self.nodes, Query(soul, key=key), fetch, key, (), wire=True)
+        self._keep(fetch, soul, ())
         return fetch.done
 
     # Writing
@@ -255,8 +259,7 @@ class Root:
         if not IReactorFromThreads.providedBy(self.reactor):
             return maybeDeferred(do)
         if self._pool is None:
-            self._pool = ThreadPool(0, 1, name="gunnet-client")
-            self._pool.start()
+            self._pool = start_pool(1, "gunnet-client")
         return deferToThreadPool(self.reactor, self._pool, do)
 
     def check_open(self) -> None:
@@ -292,28 +295,20 @@ class Root:
 class _Fetch(Listener):
     """Waits until it is known whether there is something."""
 
-    def __init__(self, nodes: Nodes, query: Query) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.done: Deferred[None] = Deferred()
-        self._nodes = nodes
-        self._want: Want | None = nodes.watch(query, self)
 
-    def changed(self, keys: set[str]) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         self._finish()
 
-    def missing(self) -> None:
+    def missing(self, key: str) -> None:
         self._finish()
 
     def _finish(self) -> None:
         self.stop()
         if not self.done.called:
             self.done.callback(None)
-
-    def stop(self) -> None:
-        want, self._want = self._want, None
-        if want is not None:
-            self._nodes.unwatch(want, self)
-        super().stop()
 
     def close(self) -> None:
         self.stop()

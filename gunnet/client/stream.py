@@ -9,11 +9,12 @@ from collections import OrderedDict
 from typing import Any
 
 from gunnet.client.listeners import Listener
+from gunnet.client.paths import Item
 from gunnet.client.waiting import Waiting
 from gunnet.counters import Counters
 
-STREAM_KEYS = 1_000
-"""So many keys may wait to be taken out of one stream."""
+STREAM_ITEMS = 1_000
+"""So many items may wait to be taken out of one stream."""
 
 
 class Stream:
@@ -21,19 +22,19 @@ class Stream:
     An asynchronous iterator of (value, key), made by L{gunnet.client.chain.Chain.stream}. It ends when it is
     closed, when C{off()} is called on its chain, and when the client is closed.
 
-    @ivar dropped: how many keys were dropped because they were not taken in time.
+    @ivar dropped: how many items were dropped because they were not taken in time.
     """
 
     def __init__(self, limit: int, counters: Counters) -> None:
         """
         Not for programs.
 
-        @param limit: how many keys may wait.
+        @param limit: how many items may wait.
         """
         self.dropped = 0
         self._limit = max(1, limit)
         self._counters = counters
-        self._waiting: OrderedDict[str, Any] = OrderedDict()
+        self._waiting: OrderedDict[Item, tuple[Any, str]] = OrderedDict()
         self._taker: Waiting[None] | None = None
         self._ended = False
         self.listener = _Into(self)
@@ -57,8 +58,7 @@ class Stream:
                 await self._taker
             finally:
                 self._taker = None
-        key, value = self._waiting.popitem(last=False)
-        return value, key
+        return self._waiting.popitem(last=False)[1]
 
     async def __aenter__(self) -> Stream:
         return self
@@ -77,11 +77,11 @@ class Stream:
     def __del__(self) -> None:
         self.listener.stop()
 
-    def _add(self, key: str, value: Any) -> None:
-        self._waiting.pop(key, None)
-        self._waiting[key] = value
+    def _add(self, key: str, value: Any, item: Item) -> None:
+        self._waiting.pop(item, None)
+        self._waiting[item] = (value, key)
         if len(self._waiting) > self._limit:
-            self._counters.count("client_stream_keys_evicted")
+            self._counters.count("client_stream_items_evicted")
             self.dropped += 1
             self._waiting.popitem(last=False)
         self._wake()
@@ -102,13 +102,10 @@ class _Into(Listener):
         super().__init__()
         self._stream = weakref.ref(stream)
 
-    def found(self, key: str, value: Any, keys: set[str] | None, since: float) -> None:
+    def found(self, key: str, value: Any, keys: set[str] | None, since: float, item: Item) -> None:
         stream = self._stream()
-        if stream is not None and not self.stopped:
-            stream._add(key, value)
-
-    def missing(self, key: str) -> None:
-        pass
+        if stream is not None and not self.stopped and keys != set():
+            stream._add(key, value, item)
 
     def stop(self) -> None:
         super().stop()

@@ -203,7 +203,7 @@ class User(Chain):
         return certificates.certify(certificants, policy, self.pair, expiry=expiry, block=block)
 
 
-def pub_of(given: Any) -> str:
+def pub_of(given: str | Keys) -> str:
     """
     The public key in what C{gun.user(…)} is given: the key itself, C{~} in front of it, or a pair.
 

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from gunnet.client.errors import BadValue
-from gunnet.graph.lex import Query, read_get
+from gunnet.graph.lex import ALL, Query, read_get
 from gunnet.limits import Limits
 
 Cell = tuple[str, str, float, Any]
@@ -95,4 +95,6 @@ def query_of(soul: str, lex: dict[str, Any], limits: Limits) -> Query:
 
 def matches(query: Query, key: str) -> bool:
     """Whether a key is selected by a query of one node."""
-    return query.key == key if query.key is not None else query.keys.holds(key)
+    if query.key is not None:
+        return query.key == key
+    return query.keys is ALL or query.keys.holds(key)

@@ -172,10 +172,11 @@ class Writes:
         """A peer has these cells, as they stand here."""
         for name in names:
             for put_id in self._for_peers.pop(name, ()):
-                write = self._writes[put_id]
-                write.left.discard(name)
-                if not write.left and write.stored:
-                    self._end(write, None)
+                write = self._writes.get(put_id)
+                if write is not None:
+                    write.left.discard(name)
+                    if not write.left and write.stored:
+                        self._end(write, None)
 
     def _settle(self, write: _Write) -> None:
         """What the local node knows by now need not be known here."""

@@ -63,7 +63,11 @@ class Resync:
 
 
 class Interest:
-    """Asks the sources, and remembers what for."""
+    """
+    Asks the sources, and remembers what for.
+
+    @ivar is_leaf: whether what relays above ask is asked of nobody else. May be set.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Interest:
         self._dup = dup
         self._limits = limits
         self._counters = counters
+        self.is_leaf = False
         self._resyncs: dict[Peer, Resync] = {}
         self._members: dict[Peer, None] = {}
         self._unanswered: dict[Peer, Unanswered] = {}

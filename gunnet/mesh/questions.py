@@ -100,6 +100,8 @@ class Questions:
         @param text: the message as it may be forwarded.
         @param seen: names of those who have the question.
         """
+        if question.peer.above and self._interest.is_leaf:
+            return
         self._ask_group(question, text, seen)
         if answered and not self._peers.relays:
             return

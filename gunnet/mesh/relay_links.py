@@ -132,12 +132,12 @@ class RelayLinks:
 
     def be_leaf(self) -> None:
         """
-        Want only what our peers ask for: no graphs are compared, not with who asks for it either, and this is
-        no bridge between the relays above.
+        Want only what our own peers ask for: no graphs are compared, not with who asks for it either, and
+        what the relays above want of one another does not go over this one.
         """
         self._syncs = self.sync.minds_behind = False
         self.sync.refuses = True
-        self.relays.is_leaf = True
+        self.relays.is_leaf = self._interest.is_leaf = True
 
     def retire(self, url: str) -> None:
         """Nobody wants the upstream at C{url} any more, and its link is gone."""

@@ -180,4 +180,4 @@ def endpoint_of(url: str, reactor: IReactorTime) -> IStreamClientEndpoint:
         return endpoint
     from twisted.internet.ssl import optionsForClientTLS  # OpenSSL takes its time to load
 
-    return wrapClientTLS(optionsForClientTLS(host), endpoint)
+    return wrapClientTLS(optionsForClientTLS(host), endpoint, clock=reactor)

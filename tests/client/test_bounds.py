@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -15,6 +16,7 @@ from gunnet.client.line import REOPEN_SECONDS
 from gunnet.client.planning import DEPTH_MAX
 from gunnet.limits import Limits
 from gunnet.service import RelayService
+from gunnet.settings import Settings
 from tests.client.bench import BenchTestCase
 
 
@@ -90,13 +92,22 @@ class BoundTests(BenchTestCase):
         stream = gun.get("a").map().stream(limit=2)
         for key, value in (("b", 1), ("c", 1), ("b", 2), ("d", 1)):
             self.result(gun.get("a").get(key).put(value))
-        self.assertEqual((stream.dropped, gun.counters["client_stream_keys_evicted"]), (1, 1))
+        self.assertEqual((stream.dropped, gun.counters["client_stream_items_evicted"]), (1, 1))
         taken = [self.result(ensureDeferred(stream.__anext__())) for _ in range(2)]
         self.assertEqual(taken, [(2, "b"), (1, "d")])
 
 
 class StreamTests(BenchTestCase):
     """L{gunnet.client.stream}."""
+
+    def test_items(self) -> None:
+        """Behind a map, what is newest of each item waits, though the last key is the same."""
+        gun = self.gun()
+        stream = gun.get("people").map().get("name").stream()
+        for soul in ("alice", "bob"):
+            self.result(gun.get("people").get(soul).put({"name": soul}))
+        taken = [self.result(ensureDeferred(stream.__anext__())) for _ in range(2)]
+        self.assertEqual(taken, [("alice", "name"), ("bob", "name")])
 
     def test_iterate(self) -> None:
         """A stream is iterated until its chain is told off."""
@@ -186,9 +197,7 @@ class RelayTests(BenchTestCase):
 
     def test_relay(self) -> None:
         """It is a peer of the relay like any other."""
-        relay: Any = self.talk  # what is used of a RelayService is its mesh, which this has, too
-        self.assertIn("mesh", RelayService.startService.__code__.co_names)
-        bot, other = self.gun(relay=relay), self.linked()
+        bot, other = self.gun(relay=self.talk), self.linked()
         seen = self.heard(bot.get("a").get("b"))
         self.result(other.get("a").get("b").put(1))
         self.result(bot.get("c").get("d").put(2))
@@ -204,6 +213,11 @@ class RelayTests(BenchTestCase):
         for options in ({"peers": "ws://a.example/"}, {"data": "x"}, {"limits": Limits()}):
             self.assertRaises(TypeError, self.gun, relay=self.talk, **options)
         self.assertRaises(TypeError, self.gun(relay=self.talk).opt, peers="ws://a.example/")
+
+    def test_not_running(self) -> None:
+        """A relay is to be started first."""
+        relay = RelayService(Settings(data=None), self.clock, Random(1))
+        self.assertRaises(ValueError, self.gun, relay=relay)
 
     def test_full(self) -> None:
         """A relay that takes no more peers."""
@@ -245,8 +259,46 @@ class AwaitTests(BenchTestCase):
 
         self.assertEqual(asyncio.run(use()), "PutRefused")
 
+    def test_task_cancelled(self) -> None:
+        """A task that waits may be cancelled, or give up; nothing is left of it."""
+        gun = self.gun()
+        node = gun._node
+        assert node is not None
+        node.mesh.dial("ws://away.example/")
+
+        async def use() -> list[str]:
+            waits = [asyncio.ensure_future(_of(gun.get(name).once())) for name in "ab"]
+            await asyncio.sleep(0)
+            waits[0].cancel()
+            ends = []
+            for wait, seconds in zip(waits, (1.0, 0.001), strict=True):
+                try:
+                    await asyncio.wait_for(wait, seconds)
+                except (TimeoutError, asyncio.CancelledError) as error:
+                    ends.append(type(error).__name__)
+            return ends
+
+        self.assertEqual(asyncio.run(use(), debug=True), ["CancelledError", "TimeoutError"])
+        self.talk.advance(10)
+        self.assertEqual(len(gun.root.nodes), 0)
+
+    def test_begun_in_task(self) -> None:
+        """A coroutine of Twisted that is begun in a task is driven by Twisted all the same."""
+        gun = self.gun()
+
+        async def use() -> Any:
+            put = gun.get("a").get("b").get("c").put({"d": 1})
+            self.talk.advance(5_000)
+            return await put
+
+        self.assertIsNone(asyncio.run(use()))
+
     def test_is_a_deferred(self) -> None:
         """What is waited for is a Deferred."""
         gun: Gun = self.gun()
         self.assertIsInstance(gun.get("a").get("b").put(1), Deferred)
         self.assertIsInstance(gun.get("a").once(), Deferred)
+
+
+async def _of(waiting: Deferred[Any]) -> Any:
+    return await waiting

@@ -327,6 +327,38 @@ class OnceTests(BenchTestCase):
             self.assertNoResult(once)
             self.assertEqual(self.result(once, 2), {"b": 1, "c": milliseconds})
 
+    def test_node_in_parts(self) -> None:
+        """While more of an answer is announced, it is waited for, however slow it is."""
+        gun = self.gun()
+        self.result(gun.get("a").put({f"k{number}": "x" * 90_000 for number in range(9)}))
+        line = gun.root._line
+        arriving, send = [], line.send
+        line.send = lambda *frames: arriving.extend(frames)  # type: ignore[method-assign]
+        once, items, seen = gun.get("a").once(), gun.get("a").map().once(), self.heard(gun.get("a"))
+        self.talk.advance(1_000)
+        self.assertGreater(len(arriving), 2)
+        while arriving:
+            self.assertNoResult(once)
+            self.assertNoResult(items)
+            send(arriving.pop(0))
+            self.talk.advance(3_000)
+        self.assertEqual((len(self.result(once)), len(self.result(items)), len(seen[-1][0])), (9, 9, 9))
+
+    def test_parts_that_do_not_come(self) -> None:
+        """If the rest of an answer does not come, what came is given in the end; if it fails, at once."""
+        for ends, milliseconds in ((b'{"#":"e","@":"%b","err":"broken"}', 200), (None, 9_000)):
+            gun = self.gun()
+            line = gun.root._line
+            once = gun.get("a").once()
+            [asked] = gun.root.nodes._asked
+            part = b'{"#":"p%d","@":"%b","%%":"next","put":{"a":{"_":{"#":"a",">":{"b":1}},"b":1}}}'
+            line.send(part % (milliseconds, asked.encode()))
+            if ends is not None:
+                line.send(ends % asked.encode())
+            self.talk.advance(milliseconds - 150)
+            self.assertNoResult(once)
+            self.assertEqual(self.result(once, 200), {"b": 1})
+
     def test_restless_node(self) -> None:
         """A node that never rests is taken as it is, after a while."""
         gun = self.gun()
@@ -441,6 +473,15 @@ class MapTests(BenchTestCase):
         """A way may go on behind a map."""
         gun = self.people()
         self.assertEqual(sorted(value for value, _ in self._names(gun)), ["Alice", "Bob"])
+        names = gun.get("people").map().get("name")
+        self.assertEqual(self.result(names), {"alice": "Alice", "bob": "Bob"})
+        seen: list[str] = []
+        names.once(lambda value, key: seen.append(value))
+        self.talk.advance(500)
+        self.assertEqual(sorted(seen), ["Alice", "Bob"])
+        self.result(gun.get("all").set(gun.get("people")))
+        every = self.result(gun.get("all").map().map().get("name"))
+        self.assertEqual(every, {("people", "alice"): "Alice", ("people", "bob"): "Bob"})
         self.assertEqual(self.result(gun.get("nothing").map()), {})
 
     def _names(self, gun: Gun) -> list[tuple[Any, str]]:
@@ -459,6 +500,7 @@ class MapTests(BenchTestCase):
         self.talk.advance(10)
         self.assertEqual(seen, [("ALICE", "alice")])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        self.assertEqual(gun.counters["client_callbacks_failed"], 1)
 
     def test_once(self) -> None:
         """C{map().once(callback)}: each item once, also those that come later; awaited, all there are."""
@@ -531,8 +573,12 @@ class CloseTests(BenchTestCase):
         put = gun.get("z").get("y").put(1)
         seen = self.heard(gun.get("a"))
         stream = gun.get("a").stream()
+        calls: list[Any] = []
+        only_called = gun.get("a").once(lambda *call: calls.append(call))
         closed = gun.close()
         self.failure(once, Closed)
+        self.assertNoResult(only_called)
+        self.assertEqual(calls, [])
         self.failure(deep, Closed)
         self.assertIsNone(self.successResultOf(put))
         self.successResultOf(closed)

@@ -15,6 +15,8 @@ from gunnet.client.unsent import PAGE, Name
 from gunnet.limits import Limits
 from gunnet.store.interface import Cell, Store
 from gunnet.store.memory import MemoryStore
+from gunnet.testing import Conversation, put
+from gunnet.transport.memory import LinkEnd, join
 from tests.client.bench import BenchTestCase
 
 
@@ -202,6 +204,45 @@ class OfflineTests(BenchTestCase):
         self.link(bob)
         self.assertEqual([value for value, _ in seen], ["early", "late"])
         self.assertEqual(self.talk.relay.known("a", "b")[1], b'"late"')
+
+
+class TwoRelaysTests(BenchTestCase):
+    """A client with two peers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.second = Conversation(clock=self.clock, seed=2)
+
+    def link_second(self, gun: Any) -> LinkEnd:
+        """Link a client to the second relay, too."""
+        end, _ = join(gun._node.mesh, self.second.mesh, self.clock, url="memory:2")
+        self.talk.advance(1_000)
+        return end
+
+    def test_both(self) -> None:
+        """Both are told what is written, also the one that was away, and each what the other one had."""
+        gun = self.linked()
+        end = self.link_second(gun)
+        self.result(gun.get("a").get("b").put(1))
+        end.drop("gone")
+        self.talk.advance(10)
+        self.result(gun.get("a").get("b").put(2, peer=True))
+        self.link_second(gun)
+        for talk in (self.talk, self.second):
+            self.assertEqual(talk.relay.known("a", "b")[1], b"2")
+
+    def test_no_bridge(self) -> None:
+        """Of what only its peers want nothing goes over it."""
+        gun = self.linked()
+        self.link_second(gun)
+        writer = self.second.connect("writer", pid="w", hi=True)
+        writer.say(put("p", "s", {"x": 1}, self.talk.now))
+        reader = self.talk.connect("reader", pid="r", hi=True)
+        reader.say({"#": "q", "get": {"#": "s"}})
+        self.talk.advance(60_000)
+        node = gun._node
+        assert node is not None
+        self.assertIsNone(node.mesh.relay.known("s", "x"))
 
 
 class RestartTests(BenchTestCase):
