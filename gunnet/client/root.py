@@ -264,10 +264,13 @@ class Root:
 
     def check_open(self) -> None:
         """
-        @raise Closed: the client is closed.
+        @raise Closed: the client is closed, or the relay that it is a peer of has stopped, which never goes
+            on: what it would be asked nobody would answer.
         """
         if self.closed:
             raise Closed("the client is closed")
+        if not self._mesh.running:
+            raise Closed("the relay has stopped: make another client when it runs again")
 
     def close(self) -> Deferred[None]:
         """
