@@ -192,7 +192,7 @@ class Root(Resource):
             for name, script in self.scripts.items():
                 self._found[name] = self._found[b"/gun" + name] = script
 
-    def identify(self, request: Request) -> Page | None:
+    def identify(self, request: Request) -> Refused | None:
         """
         Find out who makes a request.
 
@@ -201,7 +201,7 @@ class Root(Resource):
         try:
             self._clients.identify(request)
         except Disagreement as why:
-            return Page(400, f"{why}\n".encode())
+            return Refused(400, f"{why}\n".encode())
         return None
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
@@ -238,6 +238,14 @@ class Page(Resource):
         request.setResponseCode(self._code)
         request.setHeader(b"content-type", self._kind)
         return self._body
+
+
+class Refused(Page):
+    """The same, whatever the method."""
+
+    def render(self, request: Request) -> bytes:
+        """Give it."""
+        return self.render_GET(request)
 
 
 class Preflight(Resource):
