@@ -153,6 +153,7 @@ class WantedTests(SeeingCase):
         for fields, word in (
             ({"trace": "some", "metrics_listen": "tcp:1"}, "trace 'some' is none of off, dbg, all"),
             ({"trace": "all"}, "--metrics-listen"),
+            ({"metrics_listen": "haproxy:tcp:9090"}, "PROXY protocol"),
             ({"log_format": "xml"}, "log format 'xml'"),
             ({"log_level": "loud"}, "log level 'loud'"),
         ):
