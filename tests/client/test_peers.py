@@ -293,6 +293,22 @@ class RestartTests(BenchTestCase):
         self.successResultOf(closed)
         self.assertEqual(self.store.recorded, {})
 
+    def test_late_ack(self) -> None:
+        """An ack that comes while leave is taken is on no record, nor in the log; it is only said again."""
+        gun = self._offline()
+        self.link(gun)
+        self.result(gun.get("a").get("b").put(1), 0)
+        node = gun._node
+        closed = gun.close()
+        self.talk.advance(1_000)
+        self.successResultOf(closed)
+        (upstream,) = node.mesh.relay.relay_links.upstreams
+        node.unsent._names[("a", "c")] = None
+        for call in node.mesh.relay.relay_links.unacked.on_acked:
+            call(upstream, [("a", "c")], False)
+        self.talk.advance(5_000)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_many(self) -> None:
         """However many there are, they are told page by page."""
         count = 3 * PAGE + 7
