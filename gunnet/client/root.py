@@ -262,6 +262,13 @@ class Root:
             self._pool = start_pool(1, "gunnet-client")
         return deferToThreadPool(self.reactor, self._pool, do)
 
+    def later(self, do: Callable[[], None]) -> None:
+        """Do something in a turn of its own. May be called in any thread, where the reactor has threads."""
+        if IReactorFromThreads.providedBy(self.reactor):
+            self.reactor.callFromThread(do)
+        else:
+            self.reactor.callLater(0, do)
+
     def check_open(self) -> None:
         """
         @raise Closed: the client is closed, or the relay that it is a peer of has stopped, which never goes

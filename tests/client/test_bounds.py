@@ -152,7 +152,32 @@ class StreamTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(1))
         self.result(done)
         self.result(ensureDeferred(close()))
+        self.talk.advance(1)
         self.assertEqual(len(gun.root.nodes), 0)
+
+    def test_collected(self) -> None:
+        """
+        A stream that nobody has any more is ended in a turn of its own: garbage is collected at any time, by
+        any thread, in the middle of what the local node does, too.
+        """
+        gun = self.gun()
+        stream = gun.get("a").get("b").stream()
+        self.talk.advance(10)
+        said: list[bytes] = []
+        self.patch(gun.root._line, "say", said.append)
+        self.patch(gun.root.nodes, "_say", said.append)
+        del stream
+        self.assertEqual((len(gun.root.nodes), said), (1, []))
+        self.talk.advance(1)
+        self.assertEqual((len(gun.root.nodes), len(said)), (0, 1))
+
+    def test_collected_later(self) -> None:
+        """Nor is it anybody's affair after the client was closed."""
+        gun = self.gun()
+        stream = gun.get("a").get("b").stream()
+        self.result(gun.close())
+        del stream
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class LineTests(BenchTestCase):
