@@ -18,7 +18,7 @@ from gunnet.client.line import Line
 from gunnet.client.listeners import Listener, On, Once
 from gunnet.client.nodes import Nodes
 from gunnet.client.paths import Item, Leaf, Step, Wire, follow
-from gunnet.client.planning import check_owner, plan, signed
+from gunnet.client.planning import check_owner, plan, signed, snapshot
 from gunnet.client.states import States
 from gunnet.client.values import is_link
 from gunnet.client.waiting import Waiting
@@ -212,10 +212,10 @@ class Root:
         check_owner(soul, self.pair, cert)
         done = Put()
         done.chain = chain
-        state, pair = self.states(), self.pair
+        state, pair, node = self.states(), self.pair, snapshot(value)
 
         async def put() -> None:
-            cells = signed(await plan(soul, value, state, self.soul_at), pair, cert)
+            cells = signed(await plan(soul, node, state, self.soul_at), pair, cert)
             self.check_open()
             self.writes.write(cells, done, peer=peer, timeout=timeout)
 

@@ -68,6 +68,24 @@ class LinkedTests(BenchTestCase):
         self.talk.advance(200)
         self.assertEqual(self.result(alice.get("room").get("title"), 0), "two")
 
+    def test_changed_meanwhile(self) -> None:
+        """What is put is what it was at the call, whatever becomes of it until all souls in it are known."""
+        alice, bob = self.linked(), self.linked()
+        inner = {"_": {"#": "own"}, "x": 1}
+        node: dict[str, Any] = {"inner": {"x": 1}, "same": inner, "again": inner, "link": {"#": "a"}}
+        done = alice.get("room").put(node)
+        for each in (node["inner"], inner):
+            each["x"] = 2
+        inner["_"]["#"] = node["link"]["#"] = "other"
+        node["more"] = print
+        self.result(done)
+        for path in (("room", "inner"), ("own",), ("room", "same"), ("room", "again")):
+            chain: Any = bob
+            for name in path:
+                chain = chain.get(name)
+            self.assertEqual(self.result(chain.get("x")), 1, path)
+        self.assertEqual(self.result(bob.get("room"))["link"], {"#": "a"})
+
     def test_linked(self) -> None:
         """A client says how many peers are linked."""
         gun = self.gun()
