@@ -292,7 +292,12 @@ class RelayService(MultiService):
 
     def reload(self) -> None:
         """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
-        self._reactor.callFromThread(self.tls.look)
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        self.tls.look()
+        if any(each.startswith("ssl:") for each in self.settings.listen):
+            self.log.warn("TLS: what an ssl: endpoint has is read at the start only; --tls-key is read again")
 
     def stopService(self) -> Deferred[None]:
         """
