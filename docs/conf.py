@@ -111,6 +111,18 @@ class Names(SphinxPostTransform):
                 link += literal
 
 
+class Pictures(SphinxPostTransform):
+    """A picture leads to itself, as large as it was drawn: Sphinx has that for those with a width."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Go through one page."""
+        for image in self.document.findall(nodes.image):
+            image["width"] = "100%"
+
+
 def unreleased() -> str:
     """What F{newsfragments} say, as Markdown."""
     kinds = {"feature": "Features", "bugfix": "Fixes", "doc": "Documentation", "removal": "Removed"}
@@ -164,3 +176,4 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", know)
     app.connect("source-read", reading)
     app.add_post_transform(Names)
+    app.add_post_transform(Pictures)
