@@ -166,8 +166,10 @@ def reading(_app: Sphinx, page: str, content: list[str]) -> None:
 
 
 def know(app: Sphinx, config: Config) -> None:
-    """Read the reference."""
-    config.gunnet_pages = reference(Path(app.outdir))
+    """Read the reference. What programs take from C{gunnet} itself is there where it is made."""
+    pages = reference(Path(app.outdir))
+    pages |= {f"gunnet.{name}": pages[f"{module}.{name}"] for name, module in gunnet._PUBLIC.items()}
+    config.gunnet_pages = pages
 
 
 def setup(app: Sphinx) -> None:
