@@ -58,7 +58,7 @@ class Relay:
     One relay, without its sockets and threads.
 
     @ivar pid: the process id that peers are told.
-    @ivar counters: see L{gunnet.counters}; C{known}: gives the cell at (soul, key).
+    @ivar counters: see L{gunnet.counters}.
     @ivar checks: has puts judged before they go any further; C{relay_links}: all between relays.
     @ivar group: the local network; C{interest}: asks others for what peers want.
     @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
@@ -91,7 +91,6 @@ class Relay:
         self.pid = pid or self._new_id()
         self._dup: Dup[Route] = Dup(limits, counters)
         self._graph = Graph(store, limits, counters)
-        self.known = self._graph.known
         self._peers = Peers(limits, counters, self._new_id)
         self.group = self._peers.group
         self._subscriptions = Subscriptions(limits, counters)

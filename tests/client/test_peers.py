@@ -166,14 +166,14 @@ class OfflineTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(1))
         self.result(gun.get("a").get("b").put(2))
         end = self.link(gun)
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b"2")
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b"2")
         end.drop("gone")
         self.talk.advance(10)
         self.result(gun.get("a").get("b").put(3))
         self.result(gun.get("c").put({"d": {"e": 4}}))
         self.link(gun)
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b"3")
-        self.assertEqual(self.talk.relay.known("c/d", "e")[1], b"4")
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b"3")
+        self.assertEqual(self.talk.relay.relay_links.known("c/d", "e")[1], b"4")
 
     def test_missed(self) -> None:
         """What others wrote meanwhile is seen when the link is back, of what is watched."""
@@ -196,7 +196,7 @@ class OfflineTests(BenchTestCase):
         seen = self.heard(bob.get("a").get("b"))
         self.link(bob)
         self.assertEqual([value for value, _ in seen], ["early", "late"])
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b'"late"')
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b'"late"')
 
 
 class TwoRelaysTests(BenchTestCase):
@@ -222,7 +222,7 @@ class TwoRelaysTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(2, peer=True))
         self.link_second(gun)
         for talk in (self.talk, self.second):
-            self.assertEqual(talk.relay.known("a", "b")[1], b"2")
+            self.assertEqual(talk.relay.relay_links.known("a", "b")[1], b"2")
 
     def test_no_bridge(self) -> None:
         """Of what only its peers want nothing goes over it."""
@@ -235,7 +235,7 @@ class TwoRelaysTests(BenchTestCase):
         self.talk.advance(60_000)
         node = gun._node
         assert node is not None
-        self.assertIsNone(node.mesh.relay.known("s", "x"))
+        self.assertIsNone(node.mesh.relay.relay_links.known("s", "x"))
 
 
 class RestartTests(BenchTestCase):
@@ -266,7 +266,7 @@ class RestartTests(BenchTestCase):
         second = self._offline()
         self.assertEqual(self.result(second.get("a").get("c").get("d")), 2)
         end = self.link(second)
-        self.assertEqual(self.talk.relay.known("a/c", "d")[1], b"2")
+        self.assertEqual(self.talk.relay.relay_links.known("a/c", "d")[1], b"2")
         self.talk.advance(2_000)
         self.assertEqual((self.store.recorded, len(second._node.unsent)), ({}, 0))
         end.drop("gone")
