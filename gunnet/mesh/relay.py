@@ -103,7 +103,7 @@ class Relay:
         self._ask_back = AskBack(
             *(self._graph, self._peers, self._subscriptions, self.interest, self._dup, limits, counters)
         )
-        self.relay_links = RelayLinks(
+        self.relay_links = self._relay_links = RelayLinks(
             self.pid,
             *(self._graph, self._peers, self._dup, self._unacked, self._subscriptions, self.interest),
             *(random, limits, counters),
@@ -112,9 +112,9 @@ class Relay:
             allowed=allowed,
             has_room=self._has_room,
         )
-        self.sync, self.plain = self.relay_links.sync, self.relay_links.plain
-        self._dam = Dam(self.pid, self._peers, self.relay_links.relays, limits, counters)
-        self._dam.verbs.update(self.relay_links.verbs)
+        self.sync, self.plain = self._relay_links.sync, self._relay_links.plain
+        self._dam = Dam(self.pid, self._peers, self._relay_links.relays, limits, counters)
+        self._dam.verbs.update(self._relay_links.verbs)
         self._pace = Pace()
         self._inboxes = Inboxes(self._peers, self._pace, limits, counters)
         self._build_ways(rules or Rules(), axe=axe)
@@ -146,7 +146,7 @@ class Relay:
 
     def farewell(self) -> bytes | None:
         """What a peer is told whose link is refused: whom to go to instead, if there is anybody."""
-        return self.relay_links.gossip.mob()
+        return self._relay_links.gossip.mob()
 
     # Links
 
@@ -160,7 +160,7 @@ class Relay:
 
     def retire(self, url: str) -> None:
         """Nobody wants the upstream at C{url} any more, and its link is gone."""
-        self.relay_links.retire(url)
+        self._relay_links.retire(url)
 
     def meet(self, link: Link, peer: Peer | None = None) -> Peer | None:
         """
@@ -175,7 +175,7 @@ class Relay:
         if met.url is None:
             self._dam.greet(met)
         else:
-            self.relay_links.met(met)
+            self._relay_links.met(met)
         self._inboxes.meet(met)
         return met
 
@@ -185,7 +185,7 @@ class Relay:
         self._ask_back.forget(peer)
         self._inboxes.forget(peer)
         self._gets.forget(peer)
-        self.relay_links.lost(peer)
+        self._relay_links.lost(peer)
 
     def pause(self, peer: Peer) -> None:
         """The transport of C{peer} takes no more bytes: from now on they wait, up to a bound."""
@@ -348,7 +348,7 @@ class Relay:
         self._gets.run(now)
         self._ask_back.run(now)
         self._updates.tell(now)
-        self.relay_links.run(now)
+        self._relay_links.run(now)
         commit = self._commits.cut(now)
         checks, asks = self.checks.cut(), self.checks.cut_asks()
         self._inboxes.mind_pressure(self._graph.pending_bytes)
@@ -356,7 +356,7 @@ class Relay:
         drops, self._peers.drops = self._peers.drops, []
         hold, self._inboxes.hold = self._inboxes.hold, []
         release, self._inboxes.release = self._inboxes.release, []
-        hang_up, dial, busy = self.relay_links.take_dials()
+        hang_up, dial, busy = self._relay_links.take_dials()
         again_at = self._again_at(now)
         return Turn(commit, checks, asks, faults, frames, drops, hold, release, hang_up, dial, busy, again_at)
 
@@ -364,7 +364,7 @@ class Relay:
         if (self.checks.is_ready and self._pace.left) or self.waiting():
             return now
         times = [self._puts.next_at, self._gets.next_at, self._peers.next_at, self._dup.next_at]
-        times += [self.relay_links.next_at(now), self._ask_back.next_at]
+        times += [self._relay_links.next_at(now), self._ask_back.next_at]
         times += [self._pace.goes_on_at, self._commits.next_at(now)]
         return min([at for at in times if at is not None and at < inf], default=None)
 

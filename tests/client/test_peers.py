@@ -12,11 +12,13 @@ from typing import Any
 from gunnet.client import NotAcknowledged, PutRefused
 from gunnet.client import node as local_node
 from gunnet.client.unsent import PAGE, Name
+from gunnet.graph.lex import ALL
 from gunnet.limits import Limits
 from gunnet.store.interface import Cell, Store
 from gunnet.store.memory import MemoryStore
 from gunnet.testing import Conversation, put
 from gunnet.transport.memory import LinkEnd, join
+from gunnet.wire import jstext
 from tests.client.bench import BenchTestCase
 
 
@@ -98,8 +100,6 @@ class LinkedTests(BenchTestCase):
         self.assertNoResult(once)
         asked = [message for message in slow.heard if "get" in message and message["get"].get("#") == "a"]
         put = {"a": {"_": {"#": "a", ">": {"b": 1}}, "b": "slow"}}
-        from gunnet.wire import jstext
-
         node.mesh.hear(peer, jstext.stringify({"#": "late", "@": asked[-1]["#"], "put": put}))
         self.assertEqual(self.result(once, 100), "slow")
 
@@ -129,7 +129,7 @@ class LinkedTests(BenchTestCase):
         self.assertEqual(self.talk.counters["sync_messages_served"], 0)
         node = bob._node
         assert node is not None
-        self.assertEqual([*node.mesh.relay._store.souls(local_souls())], ["mine", "other3"])
+        self.assertEqual({soul for soul, _, _ in node.mesh.relay._graph.stored()}, {"mine", "other3"})
 
     def test_peer_acks(self) -> None:
         """With C{peer}, a put waits until a peer has it."""
@@ -152,13 +152,6 @@ class LinkedTests(BenchTestCase):
         self.talk.writer.error = "no room"
         self.assertIn("could not store", self.failure(gun.get("a").get("b").put(1, peer=True), PutRefused))
         self.flushLoggedErrors()
-
-
-def local_souls() -> Any:
-    """All souls."""
-    from gunnet.graph.lex import ALL
-
-    return ALL
 
 
 class OfflineTests(BenchTestCase):
@@ -302,7 +295,7 @@ class RestartTests(BenchTestCase):
         self.link(second)
         self.talk.advance(5_000)
         self.assertEqual(self.store.recorded, {})
-        self.assertEqual(len([*self.talk.store.node("many", local_souls())]), count)
+        self.assertEqual(len([*self.talk.store.node("many", ALL)]), count)
         self.assertGreater(self.talk.counters["puts_served"], 3)
 
     def test_refused_by_peer(self) -> None:

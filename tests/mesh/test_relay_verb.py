@@ -68,7 +68,7 @@ class HelloTests(SynchronousTestCase):
         """An upstream that has not answered in time is taken for something else, once per link."""
         talk = Conversation()
         strangers: list[Any] = []
-        talk.relay.relay_links.relays.on_stranger = strangers.append
+        talk.relay._relay_links.relays.on_stranger = strangers.append
         up, relay = talk.connect("up", url=URL), talk.connect("relay", url="ws://relay/gun")
         for client in (up, relay):
             client.say({"#": f"q{client.name}", "dam": "?", "pid": client.name})
@@ -381,7 +381,7 @@ class TwinTests(SynchronousTestCase):
             talk, up, into = self.both_links()
             up.close()
             self.writer.say(put("p", "s", {"x": 1}, talk.now))
-            talk.relay.relay_links._syncs = syncs
+            talk.relay._relay_links._syncs = syncs
             up = talk.connect("up", url=URL, pid="pidA")
             up.say({"#": "r3", "dam": "relay", "sync": 1})
             self.prove(up, into)
