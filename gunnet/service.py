@@ -292,7 +292,8 @@ class RelayService(MultiService):
 
     def reload(self) -> None:
         """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
-        self._reactor.callFromThread(self.tls.look)
+        if self.running:
+            self._reactor.callFromThread(self.tls.look)
 
     def stopService(self) -> Deferred[None]:
         """

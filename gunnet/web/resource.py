@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
@@ -33,10 +32,10 @@ from gunnet.access.users import UserTokens
 from gunnet.front.clients import Clients, Disagreement
 from gunnet.front.trusted import Trusted
 from gunnet.rtc.ice import IceServers
-from gunnet.settings import SettingsError
 from gunnet.transport.websocket import ServerFactory
 from gunnet.web.entrance import SAID_BYTES, Challenge, Tokens, Tries, kept_out
 from gunnet.web.ice import Ice
+from gunnet.web.scripts import scripts
 
 if TYPE_CHECKING:
     from gunnet.mesh.relay import Relay
@@ -48,7 +47,6 @@ HTTP_BODY_BYTES = 65_536
 _SERVER = b"gunnet/" + __version__.encode()
 _TEXT = b"text/plain; charset=utf-8"
 _HTML = b"text/html; charset=utf-8"
-_JAVASCRIPT = b"text/javascript; charset=utf-8"
 _UPGRADES_IGNORED = {b"", b"h2c"}  # HTTP clients offer that one on ordinary requests
 _SCRIPT = re.compile(rb"/(?:gun/)?(?:gun|sea|axe)\.js|/(?:gun/)?lib/[^/]+\.js")
 _PAGE = """<!DOCTYPE html>
@@ -254,28 +252,6 @@ class Preflight(Resource):
         return NOT_DONE_YET
 
 
-class Script(Resource):
-    """A file of JavaScript, small enough to be sent in one piece."""
-
-    isLeaf = True
-
-    def __init__(self, place: str) -> None:
-        super().__init__()
-        self._place = place
-
-    def render_GET(self, request: Request) -> bytes:
-        """Read and give it, unless the browser has it."""
-        try:
-            with open(self._place, "rb") as file:
-                changed = os.fstat(file.fileno()).st_mtime
-                body = file.read()
-        except OSError:
-            request.setResponseCode(404)
-            return b"not found\n"
-        request.setHeader(b"content-type", _JAVASCRIPT)
-        return b"" if request.setLastModified(changed) is CACHED else body
-
-
 class Health(Resource):
     """How the relay is doing, for machines."""
 
@@ -376,24 +352,3 @@ def _problem_of(request: Request) -> bytes | None:
     if request.channel.transport is None:
         return b"no WebSocket over HTTP/2\n"
     return None
-
-
-def scripts(folder: str) -> dict[bytes, IResource]:
-    """
-    The scripts of an installed C{gun} package by their paths in it. The folder is listed once: only what was
-    there can be asked for, by its plain name.
-
-    @raise SettingsError: it is no such folder.
-    """
-    if not os.path.isfile(os.path.join(folder, "gun.js")):
-        raise SettingsError(f"there is no gun.js in {folder!r}: it has to be an installed npm package gun")
-    found: dict[bytes, IResource] = {}
-    names = ["gun.js", "sea.js", "axe.js"]
-    lib = os.path.join(folder, "lib")
-    if os.path.isdir(lib):
-        names += [f"lib/{name}" for name in sorted(os.listdir(lib)) if name.endswith(".js")]
-    for name in names:
-        place = os.path.join(folder, name)
-        if os.path.isfile(place):
-            found[f"/{name}".encode()] = Script(place)
-    return found
