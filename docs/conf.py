@@ -111,6 +111,18 @@ class Names(SphinxPostTransform):
                 link += literal
 
 
+class Pictures(SphinxPostTransform):
+    """A picture leads to itself, as large as it was drawn: Sphinx has that for those with a width."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Go through one page."""
+        for image in self.document.findall(nodes.image):
+            image["width"] = "100%"
+
+
 def unreleased() -> str:
     """What F{newsfragments} say, as Markdown."""
     kinds = {"feature": "Features", "bugfix": "Fixes", "doc": "Documentation", "removal": "Removed"}
@@ -154,8 +166,10 @@ def reading(_app: Sphinx, page: str, content: list[str]) -> None:
 
 
 def know(app: Sphinx, config: Config) -> None:
-    """Read the reference."""
-    config.gunnet_pages = reference(Path(app.outdir))
+    """Read the reference. What programs take from C{gunnet} itself is there where it is made."""
+    pages = reference(Path(app.outdir))
+    pages |= {f"gunnet.{name}": pages[f"{module}.{name}"] for name, module in gunnet._PUBLIC.items()}
+    config.gunnet_pages = pages
 
 
 def setup(app: Sphinx) -> None:
@@ -164,3 +178,4 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", know)
     app.connect("source-read", reading)
     app.add_post_transform(Names)
+    app.add_post_transform(Pictures)

@@ -36,7 +36,7 @@ def table() -> str:
     """The lines of the table."""
     relay = Relay(store=_Store(1 << 20), random=Random(1))
     registry = registry_of(relay, Timings(), Readiness(relay, lambda: ()), dict)
-    rows = ["| metric | type | labels | what |", "|---|---|---|---|"]
+    rows = ["| metric | what | type | labels |", "|---|---|---|---|"]
     for family in registry.collect():
         if not family.name.startswith("gunnet"):
             continue
@@ -45,7 +45,7 @@ def table() -> str:
             labels = dict.fromkeys(["version", "code"])
         names = ", ".join(f"`{name}`" for name in [*labels, *_LABELS.get(family.name, ())])
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
-        rows.append(f"| `{family.name}{suffix}` | {family.type} | {names} | {family.documentation} |")
+        rows.append(f"| `{family.name}{suffix}` | {family.documentation} | {family.type} | {names} |")
     return "\n".join(rows)
 
 

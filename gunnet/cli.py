@@ -177,8 +177,7 @@ def _usage() -> str:
             "",
             *lines,
             "",
-            "gunnet COMMAND --help tells more of each.",
-            "--version",
+            "gunnet COMMAND --help tells more of each; gunnet --version prints the version.",
         ]
     )
 

@@ -292,7 +292,8 @@ class RelayService(MultiService):
 
     def reload(self) -> None:
         """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
-        self._reactor.callFromThread(self._reload)
+        if self.running:
+            self._reactor.callFromThread(self._reload)
 
     def _reload(self) -> None:
         self.tls.look()

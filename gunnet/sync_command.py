@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, NoReturn
+from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater, react
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
-from gunnet import __version__, settings
+from gunnet import settings
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.plain_course import PlainOutcome
@@ -84,11 +84,6 @@ class Options(OptionsOfOne):
                 self["timeout"] = float(settings.number(self["timeout"]))
             except settings.SettingsError as e:
                 raise UsageError(f"--timeout: {e}") from e
-
-    def opt_version(self) -> NoReturn:
-        """Print the version and exit"""
-        print(f"gunnet {__version__}")
-        raise SystemExit(0)
 
 
 class NotEqual(Exception):

@@ -4,8 +4,7 @@ C{gunnet top}: who keeps most in a graph.
 
 from __future__ import annotations
 
-from twisted.python.usage import Options as UsageOptions
-
+from gunnet import usage
 from gunnet.amounts import number
 from gunnet.counters import Counters
 from gunnet.limits import Limits
@@ -16,7 +15,7 @@ from gunnet.store.looking import LookedAt, all_cells
 COUNT = 10
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """What C{gunnet top} understands."""
 
     synopsis = "Usage: gunnet top [options]"
@@ -48,10 +47,10 @@ def top(path: str, count: int, limits: Limits) -> list[str]:
     store = LookedAt(path)
     counters = Counters()
     try:
-        usage = usage_of(all_cells(store), limits, counters)
+        kept = usage_of(all_cells(store), limits, counters)
     finally:
         store.close()
-    lines = [f"{size:>15,}  {user}" for user, size in usage.top(count)]
+    lines = [f"{size:>15,}  {user}" for user, size in kept.top(count)]
     if counters["users_exceeded"]:
         lines.append(f"there are more than {limits.users:,} users; some are not counted by themselves")
     return lines or ["no users"]

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 from twisted.trial.unittest import SynchronousTestCase
 
 import gunnet
+from gunnet import cli
 from gunnet.compiled import how
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(gunnet.__file__)))
@@ -83,7 +84,7 @@ class TalkTests(CommandCase):
     def test_version(self) -> None:
         """C{--version} is ours everywhere."""
         told = f"gunnet {gunnet.__version__} ({how()})\n"
-        for command in (GUNNET, *COMMANDS):
+        for command in (GUNNET, *COMMANDS, *([*GUNNET, name] for name in cli.COMMANDS)):
             self.assertEqual(self.run_through(*command, "--version").stdout, told)
 
     def test_top_beside_a_relay(self) -> None:

@@ -32,12 +32,12 @@ class AccessOptions(Options):
         ["address-messages", None, None, "Most messages of one address per second [default: any number]"],
         ["address-bytes", None, None, "Most bytes of one address per second [default: any number]"],
         ["writer-puts", None, None, "Most signed puts of one key per second [default: any number]"],
-        ["writer-bytes", None, None, "Most bytes in these per second [default: any number]"],
+        ["writer-bytes", None, None, "Most bytes in signed puts of one key per second [default: any number]"],
         ["quota-user", None, None, "Most bytes that one user may keep here [default: any number]"],
         ["rule", None, None, "Python callable, module:callable, that is asked about each put"],
-        ["rule-program", None, None, "Command of a program that is, in lines of JSON"],
-        ["rule-deadline", None, None, f"Seconds it may take [default: {Access().rule_deadline:g}]"],
-        ["rule-fail", None, None, f"If it does not answer: open, closed [default: {Access().rule_fail}]"],
+        ["rule-program", None, None, "Command of a program that is asked about each put, in lines of JSON"],
+        ["rule-deadline", None, None, f"Seconds a rule may take [default: {Access().rule_deadline:g}]"],
+        ["rule-fail", None, None, f"If a rule does not answer: open, closed [default: {Access().rule_fail}]"],
         ["allow-user", None, None, "File of public keys: who proves to own one is given a token"],
     ]
     optFlags = [

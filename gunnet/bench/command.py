@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from random import Random, SystemRandom
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python.usage import UsageError
 
-from gunnet import __version__
 from gunnet.bench.files import raise_file_limit
 from gunnet.bench.peer import BenchError
 from gunnet.bench.plan import KINDS, Plan
@@ -128,11 +127,6 @@ class Options(OptionsOfOne):
             raise UsageError("--rate must be above 0")
         if self["stored"] and self["name"] is None:
             raise UsageError("--stored needs the --name with which they were put")
-
-    def opt_version(self) -> NoReturn:
-        """Print the version and exit"""
-        print(f"gunnet {__version__}")
-        raise SystemExit(0)
 
     def plan(self, workload: str, name: str) -> Plan:
         """

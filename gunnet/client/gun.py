@@ -227,9 +227,11 @@ class Gun(Service):
             self._loop = None
 
     async def __aenter__(self) -> Gun:
+        """It has started already."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Close it."""
         await self.close()
 
 

@@ -61,12 +61,12 @@ class Root:
         @raise gunnet.client.errors.Busy: it takes no more peers.
         """
         relay = mesh.relay
+        self._mesh = mesh
         self.reactor = reactor
         self.limits, self.counters = relay.limits, relay.counters
         self.states = States(reactor.seconds)
         self.pair: Pair | None = None
         self.closed = False
-        self._mesh = mesh
         self._links = relay.relay_links
         self._new_id = id_source(random)
         self._pool: ThreadPool | None = None
@@ -173,7 +173,7 @@ class Root:
         if key in fresh:
             value = fresh[key]
         else:
-            cell = self._mesh.relay.known(soul, key)
+            cell = self._links.known(soul, key)
             if cell is None:
                 return False, None
             value = parse(cell[1])

@@ -44,6 +44,7 @@ class Stream:
         self.listener = _Into(self)
 
     def __aiter__(self) -> Stream:
+        """Itself."""
         return self
 
     async def __anext__(self) -> tuple[Any, str]:
@@ -65,9 +66,11 @@ class Stream:
         return self._waiting.popitem(last=False)[1]
 
     async def __aenter__(self) -> Stream:
+        """Itself: it has begun already."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Close it."""
         self.close()
 
     async def aclose(self) -> None:

@@ -124,7 +124,7 @@ class Unsent:
         page: list[Name] = []
         for name in islice(feed.names, PAGE - len(feed.under_way)):
             if name in self._names:
-                if self._relay.known(*name) is None:
+                if self._links.known(*name) is None:
                     self._forget(name)
                 else:
                     page.append(name)

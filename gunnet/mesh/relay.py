@@ -60,7 +60,7 @@ class Relay:
 
     @ivar pid: the process id that peers are told.
     @ivar counters: see L{gunnet.counters}; C{heard}: what came, by kind; C{figures}: how it is doing.
-    @ivar trace: follows messages; L{None} for nobody, as at first. C{known}: gives the cell at (soul, key).
+    @ivar trace: follows messages; L{None} for nobody, as at first.
     @ivar checks: has puts judged before they go any further; C{relay_links}: all between relays.
     @ivar group: the local network; C{interest}: asks others for what peers want.
     @ivar sync: compares graphs with gunnet relays; C{plain}: with relays that can't.
@@ -95,7 +95,6 @@ class Relay:
         self.pid = pid or self._new_id()
         self._dup: Dup[Route] = Dup(limits, counters)
         self._graph = Graph(store, limits, counters)
-        self.known = self._graph.known
         self._peers = Peers(limits, counters, self._new_id)
         self.group = self._peers.group
         self._subscriptions = Subscriptions(limits, counters)

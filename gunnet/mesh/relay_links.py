@@ -43,7 +43,7 @@ class RelayLinks:
     @ivar gossip: which others they told of.
     @ivar sync: comparing graphs with gunnet relays; C{plain}, with others.
     @ivar verbs: what is taken here, for L{gunnet.mesh.dam.Dam}.
-    @ivar unacked: what they may not have.
+    @ivar unacked: what they may not have; C{known}: gives the cell that stands at (soul, key).
     @ivar on_up: each is called with a peer that we dial when its link is up; C{on_down}, when it is gone.
     """
 
@@ -77,6 +77,7 @@ class RelayLinks:
         self.plain = PlainSync(graph, peers, dup, unacked, limits, counters)
         self._peers = peers
         self.unacked = self._unacked = unacked
+        self.known = graph.known
         self.on_up: list[Callable[[Peer], None]] = []
         self.on_down: list[Callable[[Peer], None]] = []
         self._subscriptions = subscriptions

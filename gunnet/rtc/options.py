@@ -20,7 +20,12 @@ class RtcOptions(Options):
         ["rtc-room", None, None, "WebRTC room to be a member of; needs gunnet[webrtc]"],
         ["rtc-peers", None, None, f"Most members to be connected to [default: {Limits().rtc_peers}]"],
         ["turn-secret-file", None, None, "File of the secret shared with the TURN servers"],
-        ["turn-seconds", None, None, f"How long credentials for these hold [default: {TURN_SECONDS}]"],
+        [
+            "turn-seconds",
+            None,
+            None,
+            f"Seconds that credentials for a --turn-server hold [default: {TURN_SECONDS}]",
+        ],
     ]
 
     def opt_ice_server(self, url: str) -> None:

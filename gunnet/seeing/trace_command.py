@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from twisted.python import usage
+from gunnet import usage
 
 URL = "http://127.0.0.1:9090"
 TIMEOUT_SECONDS = 10

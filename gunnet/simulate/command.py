@@ -11,13 +11,14 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TextIO
 
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
 from gunnet.simulate.experiment import SHAPES
 from gunnet.simulate.experiment import main as experiment
 from gunnet.simulate.invariants import RATIO_MAX
 from gunnet.simulate.scenario import FAULTS, TOPOLOGIES
 from gunnet.simulate.simulation import Outcome, run
+from gunnet.usage import Options
 
 
 class SimulateOptions(Options):

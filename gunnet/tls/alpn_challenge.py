@@ -102,7 +102,6 @@ class Hello:
     The first words of TLS, read by OpenSSL.
 
     @ivar complete: whether they are all there, or never will be.
-    @ivar is_challenge: whether they are those of an authority.
     """
 
     def __init__(self, context: SSL.Context) -> None:
@@ -116,7 +115,7 @@ class Hello:
 
     @property
     def is_challenge(self) -> bool:
-        """Whether that is what was agreed on."""
+        """Whether they are those of an authority: whether its protocol was agreed on."""
         return self._connection.get_alpn_proto_negotiated() == ACME_TLS
 
     def feed(self, data: bytes) -> None:

@@ -39,8 +39,8 @@ class Tls:
     def __post_init__(self) -> None:
         if len(self.keys) != len(self.certs):
             raise SettingsError(
-                "TLS needs both a key and a certificate: "
-                f"--tls-key was said {len(self.keys)} times, --tls-cert {len(self.certs)}"
+                "TLS needs both a key and a certificate, each time: "
+                f"there are {len(self.keys)} of --tls-key and {len(self.certs)} of --tls-cert"
             )
 
     @property

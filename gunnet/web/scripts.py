@@ -10,7 +10,7 @@ from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from gunnet.settings import SettingsError
+from gunnet.settings_error import SettingsError
 
 _JAVASCRIPT = b"text/javascript; charset=utf-8"
 

@@ -12,11 +12,13 @@ from typing import Any
 from gunnet.client import NotAcknowledged, PutRefused
 from gunnet.client import node as local_node
 from gunnet.client.unsent import PAGE, Name
+from gunnet.graph.lex import ALL
 from gunnet.limits import Limits
 from gunnet.store.interface import Cell, Store
 from gunnet.store.memory import MemoryStore
 from gunnet.testing import Conversation, put
 from gunnet.transport.memory import LinkEnd, join
+from gunnet.wire import jstext
 from tests.client.bench import BenchTestCase
 
 
@@ -116,8 +118,6 @@ class LinkedTests(BenchTestCase):
         self.assertNoResult(once)
         asked = [message for message in slow.heard if "get" in message and message["get"].get("#") == "a"]
         put = {"a": {"_": {"#": "a", ">": {"b": 1}}, "b": "slow"}}
-        from gunnet.wire import jstext
-
         node.mesh.hear(peer, jstext.stringify({"#": "late", "@": asked[-1]["#"], "put": put}))
         self.assertEqual(self.result(once, 100), "slow")
 
@@ -147,7 +147,7 @@ class LinkedTests(BenchTestCase):
         self.assertEqual(self.talk.counters["sync_messages_served"], 0)
         node = bob._node
         assert node is not None
-        self.assertEqual([*node._writer._store.souls(local_souls())], ["mine", "other3"])
+        self.assertEqual({soul for soul, _, _ in node.mesh.relay._graph.stored()}, {"mine", "other3"})
 
     def test_peer_acks(self) -> None:
         """With C{peer}, a put waits until a peer has it."""
@@ -172,13 +172,6 @@ class LinkedTests(BenchTestCase):
         self.flushLoggedErrors()
 
 
-def local_souls() -> Any:
-    """All souls."""
-    from gunnet.graph.lex import ALL
-
-    return ALL
-
-
 class OfflineTests(BenchTestCase):
     """While there is none."""
 
@@ -191,14 +184,14 @@ class OfflineTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(1))
         self.result(gun.get("a").get("b").put(2))
         end = self.link(gun)
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b"2")
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b"2")
         end.drop("gone")
         self.talk.advance(10)
         self.result(gun.get("a").get("b").put(3))
         self.result(gun.get("c").put({"d": {"e": 4}}))
         self.link(gun)
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b"3")
-        self.assertEqual(self.talk.relay.known("c/d", "e")[1], b"4")
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b"3")
+        self.assertEqual(self.talk.relay.relay_links.known("c/d", "e")[1], b"4")
 
     def test_missed(self) -> None:
         """What others wrote meanwhile is seen when the link is back, of what is watched."""
@@ -221,7 +214,7 @@ class OfflineTests(BenchTestCase):
         seen = self.heard(bob.get("a").get("b"))
         self.link(bob)
         self.assertEqual([value for value, _ in seen], ["early", "late"])
-        self.assertEqual(self.talk.relay.known("a", "b")[1], b'"late"')
+        self.assertEqual(self.talk.relay.relay_links.known("a", "b")[1], b'"late"')
 
 
 class TwoRelaysTests(BenchTestCase):
@@ -247,7 +240,7 @@ class TwoRelaysTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(2, peer=True))
         self.link_second(gun)
         for talk in (self.talk, self.second):
-            self.assertEqual(talk.relay.known("a", "b")[1], b"2")
+            self.assertEqual(talk.relay.relay_links.known("a", "b")[1], b"2")
 
     def test_no_bridge(self) -> None:
         """Of what only its peers want nothing goes over it."""
@@ -260,7 +253,7 @@ class TwoRelaysTests(BenchTestCase):
         self.talk.advance(60_000)
         node = gun._node
         assert node is not None
-        self.assertIsNone(node.mesh.relay.known("s", "x"))
+        self.assertIsNone(node.mesh.relay.relay_links.known("s", "x"))
 
 
 class RestartTests(BenchTestCase):
@@ -291,7 +284,7 @@ class RestartTests(BenchTestCase):
         second = self._offline()
         self.assertEqual(self.result(second.get("a").get("c").get("d")), 2)
         end = self.link(second)
-        self.assertEqual(self.talk.relay.known("a/c", "d")[1], b"2")
+        self.assertEqual(self.talk.relay.relay_links.known("a/c", "d")[1], b"2")
         self.talk.advance(2_000)
         self.assertEqual((self.store.recorded, len(second._node.unsent)), ({}, 0))
         end.drop("gone")
@@ -336,7 +329,7 @@ class RestartTests(BenchTestCase):
         self.link(second)
         self.talk.advance(5_000)
         self.assertEqual(self.store.recorded, {})
-        self.assertEqual(len([*self.talk.store.node("many", local_souls())]), count)
+        self.assertEqual(len([*self.talk.store.node("many", ALL)]), count)
         self.assertGreater(self.talk.counters["puts_served"], 3)
 
     def test_refused_by_peer(self) -> None:

@@ -95,7 +95,7 @@ class SpaceTests(UserTestCase):
         self.result(alice.get("profile").put({"name": "Alice", "inner": {"n": 1}}))
         soul = f"~{ALICE.pub}/profile"
         self.assertEqual(self.result(alice.get("profile").soul()), soul)
-        self.assertIn(b'\\"~\\":', self.talk.relay.known(soul, "name")[1])
+        self.assertIn(b'\\"~\\":', self.talk.relay.relay_links.known(soul, "name")[1])
         expected = {"name": "Alice", "inner": {"#": f"{soul}/inner"}}
         for place in (alice.get("profile"), other.user(ALICE.pub).get("profile"), other.get(soul)):
             self.assertEqual(self.result(place), expected)

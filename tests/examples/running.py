@@ -84,8 +84,3 @@ class Example:
     def report(self) -> str:
         """What it said, for failure messages."""
         return "\n".join([self.child.report(), *self.lines])
-
-
-def printed(name: str) -> str:
-    """The text of an example."""
-    return (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")

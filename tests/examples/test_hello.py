@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from tests.examples.running import Example, printed
+from tests.examples.running import EXAMPLES, Example
 from tests.interop.relays import GunnetRelay
 
 
@@ -21,7 +21,8 @@ class HelloTests(TestCase):
     def hello(self, relay: GunnetRelay, greeting: str) -> Example:
         folder = Path(os.path.abspath(self.mktemp()))
         folder.mkdir()
-        text = printed("hello").replace("http://localhost:8765/gun", relay.url)
+        text = (EXAMPLES / "hello.py").read_text(encoding="utf-8")
+        text = text.replace("http://localhost:8765/gun", relay.url)
         text = text.replace('"mydata"', repr(str(folder / "mydata"))).replace("hello from Python", greeting)
         (folder / "hello.py").write_text(text, encoding="utf-8")
         return Example(self, str(folder / "hello"))

@@ -9,6 +9,7 @@ import re
 
 from twisted.trial.unittest import TestCase
 
+from gunnet import Gun
 from tests.examples.running import Example
 from tests.interop import node
 from tests.interop.children import until
@@ -67,6 +68,9 @@ class SensorTests(TestCase):
         measured |= self.printed(sensor)
         await until(20, lambda: f"{measured}: {seen.events[-1:]}", complete)
         await sensor.stop()
+        async with Gun(relay.url) as gun:  # by the LEX that the example tells of
+            century = await gun.get("sensor/roof").get({".": {"*": "20"}}).map()
+            self.assertLessEqual(measured.items(), century.items())
         await relay.stop()
 
     def printed(self, sensor: Example) -> dict[str, float]:
