@@ -293,7 +293,12 @@ class RelayService(MultiService):
     def reload(self) -> None:
         """Read keys and certificates again, if they have changed. A handler of a signal may call this."""
         if self.running:
-            self._reactor.callFromThread(self.tls.look)
+            self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        self.tls.look()
+        if any(each.startswith("ssl:") for each in self.settings.listen):
+            self.log.warn("TLS: what an ssl: endpoint has is read at the start only; --tls-key is read again")
 
     def stopService(self) -> Deferred[None]:
         """
@@ -313,11 +318,10 @@ class RelayService(MultiService):
         Service.stopService(self)
         self.showing.readiness.stopping = True
         first = (*self.listeners, self.tls, *self.redirect, *self.multicast, *self.peers_from)
-        done = _all(maybeDeferred(part.stopService) for part in (*first, *self._watchers))
+        done = _all_stopped([*first, *self._watchers])
         done.addCallback(self._drain)
         done.addCallback(self._leave)
-        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self._watchers))
-        done.addCallback(lambda _: _all(maybeDeferred(part.stopService) for part in self.showing.services))
+        done.addCallback(lambda _: _all_stopped(self.showing.services))
         done.addCallback(lambda _: self._own_verifier.stop())
         done.addCallback(lambda _: self.writer.stop())
         self._ends(done)
@@ -364,6 +368,11 @@ def _all(deferreds: Iterable[Deferred[Any]]) -> Deferred[None]:
     """Fires when all have; failures are logged, and are nobody's reason to stop halfway."""
     waiting: Deferred[Any] = DeferredList([deferred.addErrback(_log_failure) for deferred in deferreds])
     return waiting.addCallback(lambda _: None)
+
+
+def _all_stopped(parts: Iterable[Service]) -> Deferred[None]:
+    """Stop those that run: after a start that failed, some never did, which not each of them takes."""
+    return _all([maybeDeferred(part.stopService) for part in parts if part.running])
 
 
 def _log_failure(failure: Failure) -> None:

@@ -268,7 +268,8 @@ class CommandLineService(MultiService):
                 raise
             refuse(reason, 1)
         for relay in self:
-            if relay.tls.enabled and hasattr(signal, "SIGHUP"):
+            speaks_tls = any(listener.secure for listener in relay.listeners)
+            if speaks_tls and hasattr(signal, "SIGHUP"):
                 signal.signal(signal.SIGHUP, lambda *_, relay=relay: relay.reload())
         collect_less()
 

@@ -8,7 +8,7 @@ What a relay does can be seen (``docs/seeing.md``): Prometheus metrics with ``--
 TLS on the relay (``docs/tls.md``): several certificates chosen by name, read again when their files change or on SIGHUP, with a warning 14 days before the end; ACME (``--acme-domain``, extra
 ``gunnet[acme]``) with HTTP-01 and TLS-ALPN-01; ``--tls-ca`` for private authorities. TLS 1.2 with forward secrecy is the least. Relays that are dialled say in the log why they were refused.
 
-``gunnet.Gun`` is the chain API of GUN for Python (``get``, ``put``, ``set``, ``map``, ``on``, ``once``, ``off``, ``back``, ``opt``, ``user()``, LEX), with Deferreds and ``await``, on Twisted and on plain asyncio, offline first with a node of its own (``docs/client.md``).
+``gunnet.Gun`` is the chain API of GUN for Python (``get``, ``put``, ``set``, ``map``, ``on``, ``once``, ``off``, ``back``, ``opt``, ``user()``, LEX), with Deferreds and ``await``, on Twisted and on plain asyncio, offline first with a node of its own, ``authorities=`` for relays of a private authority (``docs/client.md``).
 
 A relay inside of a program on Twisted (``docs/embedding.md``): ``RelayService`` is a service for any ``MultiService``, with a store, rules and ways to know tokens that are objects of the program; ``GunResource`` mounts it
 in any ``twisted.web`` or Klein site. Several in one process have nothing in common. ``examples/`` has programs that run as printed.

@@ -20,7 +20,7 @@ import gunnet
 from gunnet import sea
 from gunnet.access.policies import Policies
 from gunnet.access.wanted import Access
-from gunnet.client import Gun
+from gunnet.client import Closed, Gun
 from gunnet.graph.lex import ALL
 from gunnet.limits import Limits
 from gunnet.mesh.asks import Ask
@@ -178,17 +178,18 @@ class ClientTests(EmbeddingCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_after_the_end(self) -> None:
-        """What it is asked when the relay has stopped hurts nobody."""
+        """What it is asked when the relay has stopped fails, also when that has been started again."""
         relay = self.relay()
         relay.startService()
         gun = Gun(relay=relay, reactor=self.reactor, random=Random(next(self.seeds)))
         self.turns()
         self.stop(relay)
-        done = gun.get("room").get("a").put(1)
-        self.turns(5.0)
+        self.assertRaises(Closed, gun.get("room").get("a").put, 1)
+        relay.startService()
+        self.assertRaises(Closed, gun.get("room").get("a").put, 1)
+        self.stop(relay)
         gun.close()
         self.turns(5.0)
-        self.failureResultOf(done)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 

@@ -17,7 +17,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from gunnet import __version__
+from gunnet import __version__, service
 from gunnet.access.wanted import Access
 from gunnet.compiled import how
 from gunnet.limits import Limits
@@ -25,6 +25,7 @@ from gunnet.listener import BACKLOG, Listener
 from gunnet.rtc import room
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.wanted import Rtc
+from gunnet.seeing.wanted import Seeing
 from gunnet.service import DRAIN_SECONDS, GOODBYE_SECONDS, RelayService
 from gunnet.settings import Multicast, Settings, SettingsError
 from gunnet.store.interface import StoreError
@@ -241,6 +242,19 @@ class StartTests(ServiceCase):
         relay = self.relay(limits=limits)
         relay.startService()
         self.assertIs(relay.mesh.relay.limits, limits)
+
+    def test_never_started(self) -> None:
+        """Parts that come after the one that can't start are left alone: the log has no faults of theirs."""
+        self.patch(service, "open_store", lambda _settings: MemoryStore(1 << 20))
+        seeing = Seeing(metrics_listen="tcp:9090")
+        for port in (1, 2, 9090):
+            relay = self.relay(
+                ReactorInMemory({port}), listen=("tcp:1", "tcp:2"), seeing=seeing, data=self.mktemp()
+            )
+            self.assertRaises(CannotListenError, relay.startService)
+            self.stop(relay)
+            self.assertEqual((self.flushLoggedErrors(), self.reactor.listening), ([], set()))
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_taken_port(self) -> None:
         """A taken port raises, and what was started before is stopped again."""

@@ -194,7 +194,7 @@ class Chain:
         @raise Closed: the client is closed.
         @raise Busy: as for L{on}.
         """
-        stream = Stream(limit, self._root.counters)
+        stream = Stream(limit, self._root.counters, self._root.later)
         self._root.listen(stream.listener, self._origin(), self._steps)
         return stream
 

@@ -40,4 +40,4 @@ class Busy(GunError):
 
 
 class Closed(GunError):
-    """The client is closed."""
+    """The client is closed, or the relay in this process that it is a peer of has stopped."""

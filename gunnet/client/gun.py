@@ -54,6 +54,7 @@ class Gun(Service):
         peers: str | Iterable[str] = (),
         *,
         data: str | None = None,
+        authorities: str | Iterable[str] = (),
         relay: WithMesh | None = None,
         reactor: Any = None,
         random: dice.Random | None = None,
@@ -62,19 +63,22 @@ class Gun(Service):
         """
         @param peers: URLs of relays, C{ws}, C{wss}, C{http} or C{https}. Links to them are kept.
         @param data: the folder of the store, which no other process may have; L{None} for memory.
+        @param authorities: a PEM file, or several, of authorities that are believed about peers at C{wss} and
+            C{https}, apart from those of the system.
         @param relay: a L{gunnet.service.RelayService} that is running, to be a peer of in place of a node of
-            its own; C{peers}, C{data} and C{limits} are not given then.
+            its own; C{peers}, C{data}, C{authorities} and C{limits} are not given then.
         @param reactor: the default is that of Twisted, or, where it does not run and an event loop of asyncio
             does, one on that loop.
         @param random: for ids; the default can't be foretold.
         @param limits: the bounds.
         @raise gunnet.store.interface.StoreError: the store can't be used.
-        @raise gunnet.settings.SettingsError: a peer has a URL that none can have.
+        @raise gunnet.settings.SettingsError: a peer has a URL that none can have, or a file of authorities
+            can't be read.
         @raise Busy: the relay takes no more peers.
         @raise ValueError: the relay is not running.
         """
-        if relay is not None and (peers or data is not None or limits is not None):
-            raise TypeError("a relay has its peers, data and limits: give either it or those")
+        if relay is not None and (peers or data is not None or authorities or limits is not None):
+            raise TypeError("a relay has its peers, data, authorities and limits: give either it or those")
         self._loop: aio.LoopReactor | None = None
         if reactor is None:
             reactor, self._loop = aio.reactor_here()
@@ -83,8 +87,8 @@ class Gun(Service):
         self._closing: list[Waiting[None]] | None = None
         try:
             if relay is None:
-                urls = [peers] if isinstance(peers, str) else peers
-                self._node = LocalNode(urls, data, limits or Limits(), reactor, random)
+                believed = _several(authorities)
+                self._node = LocalNode(_several(peers), data, believed, limits or Limits(), reactor, random)
             mesh = self._node.mesh if self._node is not None else _running(relay)
             self.root = Root(mesh, reactor, random)
             if self._node is not None:
@@ -160,7 +164,7 @@ class Gun(Service):
         self.root.check_open()
         if self._node is None:
             raise TypeError("the relay has its own peers")
-        for url in [peers] if isinstance(peers, str) else peers:
+        for url in _several(peers):
             self._node.add_peer(url)
         return self
 
@@ -229,6 +233,10 @@ class Gun(Service):
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self.close()
+
+
+def _several(given: str | Iterable[str]) -> Iterable[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _running(relay: WithMesh | None) -> MeshService:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -24,6 +24,9 @@ from gunnet.transport.dialers import Dialers
 from gunnet.transport.link import Links
 from gunnet.turns import MeshService
 from gunnet.verifier import ThreadVerifier
+
+if TYPE_CHECKING:
+    from gunnet.tls.outgoing import Trust
 
 DATA_BYTES_MAX = 1 << 36
 GOODBYE_SECONDS = 0.3
@@ -42,14 +45,23 @@ class LocalNode:
     _log = Logger()
 
     def __init__(
-        self, peers: Iterable[str], data: str | None, limits: Limits, reactor: Any, random: Random
+        self,
+        peers: Iterable[str],
+        data: str | None,
+        authorities: Iterable[str],
+        limits: Limits,
+        reactor: Any,
+        random: Random,
     ) -> None:
         """
         @param data: the folder of its store; L{None} for memory.
+        @param authorities: PEM files of those that are believed about peers, apart from the system's.
         @raise gunnet.store.interface.StoreError: the store can't be used.
-        @raise gunnet.settings.SettingsError: a peer has a URL that none can have.
+        @raise gunnet.settings.SettingsError: a peer has a URL that none can have, or a file of authorities
+            can't be read.
         """
         urls = [url for url in dict.fromkeys(peers) if websocket_url(url)]
+        trust = _trust(authorities)
         self._reactor = reactor
         store = open_store(data, limits)
         self._writer = StoreWriter(store, reactor)
@@ -59,7 +71,7 @@ class LocalNode:
         self._verifier = ThreadVerifier(reactor, os.cpu_count() or 1) if has_threads else None
         self.mesh = MeshService(relay, self._writer, reactor, self._verifier)
         self._links = Links()
-        self._dialers = Dialers(self.mesh, self._links, reactor, random, ended=self.mesh.retire)
+        self._dialers = Dialers(self.mesh, self._links, reactor, random, ended=self.mesh.retire, trust=trust)
         self.mesh.dialling = self._dialers
         kept = store if isinstance(store, UnsentStore) else None
         self.unsent = Unsent(relay, kept, self._writer, reactor)
@@ -100,6 +112,15 @@ class LocalNode:
 
     def _failed(self, failure: Any) -> None:
         self._log.failure("the client did not stop well", failure)
+
+
+def _trust(authorities: Iterable[str]) -> Trust | None:
+    files = tuple(authorities)
+    if not files:
+        return None
+    from gunnet.tls.outgoing import Trust  # OpenSSL takes its time to load
+
+    return Trust(files)
 
 
 def open_store(data: str | None, limits: Limits) -> Store:

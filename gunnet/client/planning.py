@@ -48,6 +48,29 @@ def check(value: Any, path: tuple[str, ...], above: tuple[int, ...] = ()) -> Non
         checked(value, path)
 
 
+def snapshot(value: dict[Any, Any]) -> dict[Any, Any]:
+    """
+    A node that passed L{check}, as it is now: until the souls of what is in it are known, the program may
+    change its own. What is in it twice stays one node.
+    """
+    copies: dict[int, dict[Any, Any]] = {id(value): {}}
+    todo = [value]
+    while todo:
+        node = todo.pop()
+        copy = copies[id(node)]
+        for key, item in node.items():
+            if key == "_":
+                copy[key] = {"#": own_soul(node)}
+            elif isinstance(item, dict):
+                if id(item) not in copies:
+                    copies[id(item)] = {}
+                    todo.append(item)
+                copy[key] = copies[id(item)]
+            else:
+                copy[key] = item
+    return copies[id(value)]
+
+
 def _is_reference(value: Any) -> bool:
     return callable(getattr(value, "soul", None))
 

@@ -18,7 +18,7 @@ from gunnet.client.line import Line
 from gunnet.client.listeners import Listener, On, Once
 from gunnet.client.nodes import Nodes
 from gunnet.client.paths import Item, Leaf, Step, Wire, follow
-from gunnet.client.planning import check_owner, plan, signed
+from gunnet.client.planning import check_owner, plan, signed, snapshot
 from gunnet.client.states import States
 from gunnet.client.values import is_link
 from gunnet.client.waiting import Waiting
@@ -61,6 +61,7 @@ class Root:
         @raise gunnet.client.errors.Busy: it takes no more peers.
         """
         relay = mesh.relay
+        self._mesh = mesh
         self.reactor = reactor
         self.limits, self.counters = relay.limits, relay.counters
         self.states = States(reactor.seconds)
@@ -211,10 +212,10 @@ class Root:
         check_owner(soul, self.pair, cert)
         done = Put()
         done.chain = chain
-        state, pair = self.states(), self.pair
+        state, pair, node = self.states(), self.pair, snapshot(value)
 
         async def put() -> None:
-            cells = signed(await plan(soul, value, state, self.soul_at), pair, cert)
+            cells = signed(await plan(soul, node, state, self.soul_at), pair, cert)
             self.check_open()
             self.writes.write(cells, done, peer=peer, timeout=timeout)
 
@@ -261,12 +262,22 @@ class Root:
             self._pool = start_pool(1, "gunnet-client")
         return deferToThreadPool(self.reactor, self._pool, do)
 
+    def later(self, do: Callable[[], None]) -> None:
+        """Do something in a turn of its own. May be called in any thread, where the reactor has threads."""
+        if IReactorFromThreads.providedBy(self.reactor):
+            self.reactor.callFromThread(do)
+        else:
+            self.reactor.callLater(0, do)
+
     def check_open(self) -> None:
         """
-        @raise Closed: the client is closed.
+        @raise Closed: the client is closed, or the relay that it is a peer of has stopped, which never goes
+            on: what it would be asked nobody would answer.
         """
         if self.closed:
             raise Closed("the client is closed")
+        if not self._mesh.running:
+            raise Closed("the relay has stopped: make another client when it runs again")
 
     def close(self) -> Deferred[None]:
         """

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gunnet.client.listeners import Listener
@@ -25,15 +27,17 @@ class Stream:
     @ivar dropped: how many items were dropped because they were not taken in time.
     """
 
-    def __init__(self, limit: int, counters: Counters) -> None:
+    def __init__(self, limit: int, counters: Counters, later: Callable[[Callable[[], None]], object]) -> None:
         """
         Not for programs.
 
         @param limit: how many items may wait.
+        @param later: has something done in a turn of its own; may be called in any thread.
         """
         self.dropped = 0
         self._limit = max(1, limit)
         self._counters = counters
+        self._later = later
         self._waiting: OrderedDict[Item, tuple[Any, str]] = OrderedDict()
         self._taker: Waiting[None] | None = None
         self._ended = False
@@ -78,7 +82,10 @@ class Stream:
         self.listener.stop()
 
     def __del__(self) -> None:
-        self.listener.stop()
+        if not self.listener.stopped:
+            with suppress(RuntimeError):  # the loop of asyncio is closed
+                # Garbage is collected at any time, also while the local node is at work, and by any thread.
+                self._later(self.listener.stop)
 
     def _add(self, key: str, value: Any, item: Item) -> None:
         self._waiting.pop(item, None)

@@ -140,7 +140,14 @@ class Unsent:
         )
 
     def stop(self) -> Deferred[None]:
-        """The local node has stopped. @return: fires when the record is as it should be."""
+        """
+        The local node has stopped. What is acknowledged from now on is only said again another time.
+
+        @return: fires when the record is as it should be.
+        """
+        self._links.on_up.remove(self._up)
+        self._links.on_down.remove(self._down)
+        self._links.unacked.on_acked.remove(self._acked)
         if self._flush is None:
             return succeed(None)
         self._flush.cancel()

@@ -211,5 +211,7 @@ def pub_of(given: str | Keys) -> str:
     """
     pub = given.get("pub") if isinstance(given, Mapping) else getattr(given, "pub", given)
     if not isinstance(pub, str) or not pub.lstrip("~"):
-        raise NotAuthenticated(f"{given!r} is no user's public key")
+        # Of a pair without one, no more may be said: its other keys are private.
+        what = repr(given) if isinstance(given, str) else type(given).__name__
+        raise NotAuthenticated(f"{what} is no user's public key")
     return pub.removeprefix("~")

@@ -38,7 +38,8 @@ def observer(wanted: Seeing, file: TextIO) -> ILogObserver:
 def json_line(event: LogEvent) -> str | None:
     """
     An event as a line of JSON: C{time} (ISO 8601, UTC), C{level}, C{logger}, C{event} (the same for all
-    events of one kind), C{message}, C{traceback} if there is one, and the fields of that event.
+    events of one kind), C{message}, C{traceback} if there is one, and the fields of that event, but for an
+    event with one that JSON can't have in any way.
     """
     line: dict[str, Any] = {
         "time": _time(event.get("log_time")),
@@ -53,7 +54,10 @@ def json_line(event: LogEvent) -> str | None:
     failure = event.get("log_failure")
     if isinstance(failure, Failure):
         line["traceback"] = failure.getTraceback()
-    return json.dumps(line, default=str) + "\n"
+    try:
+        return json.dumps(line, default=str, allow_nan=False) + "\n"
+    except Exception:
+        return json.dumps({name: line[name] for name in line if name in _TAKEN}) + "\n"
 
 
 def _time(seconds: object) -> str | None:

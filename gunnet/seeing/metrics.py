@@ -37,7 +37,14 @@ class Metrics(Figures):
     def render_GET(self, request: Request) -> bytes:
         """Read and give all of it."""
         accepted = (request.getHeader(b"accept") or b"").decode("latin-1")
-        encode, kind = choose_encoder(accepted)
+        try:
+            body, kind = self._encoded(accepted)
+        except (TypeError, ValueError):  # prometheus-client takes some nonsense for a version
+            body, kind = self._encoded("")
         request.setHeader(b"content-type", kind.encode())
         request.setHeader(b"cache-control", b"no-store")
-        return encode(self._registry)
+        return body
+
+    def _encoded(self, accepted: str) -> tuple[bytes, str]:
+        encode, kind = choose_encoder(accepted)
+        return encode(self._registry), kind

@@ -76,7 +76,7 @@ class Showing:
         if wanted.metrics_listen is not None:
             own = {**ready, **figures, b"/trace": Traces(relay), b"/healthz": Health(relay, tls.certificates)}
             # Without TLS or proxies: who reads this is on the same machine, or on a network of its own.
-            plain = replace(settings, path=METRICS.decode(), tls=Tls(), acme=Acme(), front=Front())
+            plain = replace(settings, listen=(), path=METRICS.decode(), tls=Tls(), acme=Acme(), front=Front())
             site = PrivateSite(Pages(own), reactor)
             self.services.append(PrivateListener(wanted.metrics_listen, plain, site, reactor, relay.counters))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gunnet.front.wanted import HAPROXY
 from gunnet.settings_error import SettingsError
 
 LOG_FORMATS = ("text", "json")
@@ -41,5 +42,9 @@ class Seeing:
         ):
             if value not in known:
                 raise SettingsError(f"{name} {value!r} is none of {', '.join(known)}")
+        if (self.metrics_listen or "").startswith(HAPROXY):
+            raise SettingsError(
+                f"--metrics-listen {self.metrics_listen}: the PROXY protocol is not spoken there"
+            )
         if self.trace != "off" and self.metrics_listen is None:
             raise SettingsError("--trace needs --metrics-listen: that is where a trace is asked for")

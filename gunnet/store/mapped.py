@@ -74,13 +74,16 @@ class MappedPages:
             return int(file.read().split()[2]) * mmap.PAGESIZE
 
     def _ranges(self) -> list[tuple[int, int]]:
-        """Where the file is mapped: (address, bytes)."""
+        """
+        Where the file is mapped: (address, bytes). Only what is shared with it (C{proc(5)}: an C{s}), as LMDB
+        has it: of anything else with the same number, on another file system, what was written would be lost.
+        """
         inode = str(os.stat(self._path).st_ino)
         found = []
         with open(f"{self._proc}/maps", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
-                place, _, _, _, line_inode, *_ = line.split(maxsplit=5)
-                if line_inode == inode:
+                place, permissions, _, _, line_inode, *_ = line.split(maxsplit=5)
+                if line_inode == inode and permissions.endswith("s"):
                     start, end = (int(text, 16) for text in place.split("-"))
                     found.append((start, end - start))
         return found

@@ -158,7 +158,7 @@ class Root(Resource):
         @param clients: who makes requests; L{None} for whoever is connected.
         @param pages: more pages, by their paths.
         @param certificates: how many seconds certificates still hold, by name.
-        @raise SettingsError: C{gun_js} is no such folder.
+        @raise gunnet.settings.SettingsError: C{gun_js} is no such folder.
         """
         super().__init__()
         self._path = path.encode()
@@ -190,7 +190,7 @@ class Root(Resource):
             for name, script in self.scripts.items():
                 self._found[name] = self._found[b"/gun" + name] = script
 
-    def identify(self, request: Request) -> Page | None:
+    def identify(self, request: Request) -> Refused | None:
         """
         Find out who makes a request.
 
@@ -199,7 +199,7 @@ class Root(Resource):
         try:
             self._clients.identify(request)
         except Disagreement as why:
-            return Page(400, f"{why}\n".encode())
+            return Refused(400, f"{why}\n".encode())
         return None
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
@@ -236,6 +236,14 @@ class Page(Resource):
         request.setResponseCode(self._code)
         request.setHeader(b"content-type", self._kind)
         return self._body
+
+
+class Refused(Page):
+    """The same, whatever the method."""
+
+    def render(self, request: Request) -> bytes:
+        """Give it."""
+        return self.render_GET(request)
 
 
 class Preflight(Resource):

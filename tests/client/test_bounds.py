@@ -5,18 +5,19 @@ Every bound of a client, reached, and its counter.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from gunnet.client import BadValue, Busy, Gun, unsent, writes
+from gunnet.client import BadValue, Busy, Closed, Gun, unsent, writes
 from gunnet.client.line import REOPEN_SECONDS
 from gunnet.client.planning import DEPTH_MAX
 from gunnet.limits import Limits
 from gunnet.service import RelayService
-from gunnet.settings import Settings
+from gunnet.settings import Settings, SettingsError
 from tests.client.bench import BenchTestCase
 
 
@@ -151,7 +152,32 @@ class StreamTests(BenchTestCase):
         self.result(gun.get("a").get("b").put(1))
         self.result(done)
         self.result(ensureDeferred(close()))
+        self.talk.advance(1)
         self.assertEqual(len(gun.root.nodes), 0)
+
+    def test_collected(self) -> None:
+        """
+        A stream that nobody has any more is ended in a turn of its own: garbage is collected at any time, by
+        any thread, in the middle of what the local node does, too.
+        """
+        gun = self.gun()
+        stream = gun.get("a").get("b").stream()
+        self.talk.advance(10)
+        said: list[bytes] = []
+        self.patch(gun.root._line, "say", said.append)
+        self.patch(gun.root.nodes, "_say", said.append)
+        del stream
+        self.assertEqual((len(gun.root.nodes), said), (1, []))
+        self.talk.advance(1)
+        self.assertEqual((len(gun.root.nodes), len(said)), (0, 1))
+
+    def test_collected_later(self) -> None:
+        """Nor is it anybody's affair after the client was closed."""
+        gun = self.gun()
+        stream = gun.get("a").get("b").stream()
+        self.result(gun.close())
+        del stream
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class LineTests(BenchTestCase):
@@ -210,9 +236,36 @@ class RelayTests(BenchTestCase):
 
     def test_either(self) -> None:
         """A relay has what a client would be given."""
-        for options in ({"peers": "ws://a.example/"}, {"data": "x"}, {"limits": Limits()}):
+        own = ({"peers": "ws://a.example/"}, {"data": "x"}, {"authorities": "x"}, {"limits": Limits()})
+        for options in own:
             self.assertRaises(TypeError, self.gun, relay=self.talk, **options)
         self.assertRaises(TypeError, self.gun(relay=self.talk).opt, peers="ws://a.example/")
+
+    def test_authorities(self) -> None:
+        """Of a file of authorities that is none, one is told before anything is opened."""
+        data, missing = self.mktemp(), self.mktemp()
+        error = self.assertRaises(SettingsError, self.gun, data=data, authorities=missing)
+        self.assertIn(missing, str(error))
+        self.assertFalse(os.path.exists(data))
+
+    def test_relay_stopped(self) -> None:
+        """When the relay has stopped, what is asked of the chain fails, and does not wait for ever."""
+        relay = RelayService(Settings(listen=(), data=None), self.clock, Random(1))
+        relay.startService()
+        bot = self.gun(relay=relay)
+        seen = self.heard(bot.get("a").get("b"))
+        self.result(bot.get("a").get("b").put(1))
+        stopped = relay.stopService()
+        self.talk.advance(2_000)
+        self.successResultOf(stopped)
+        for ask in (
+            lambda: bot.get("a").get("b").put(2),
+            lambda: bot.get("a").get("c").once(),
+            lambda: bot.get("a").get("b").stream(),
+        ):
+            self.assertIn("the relay has stopped", str(self.assertRaises(Closed, ask)))
+        self.assertEqual(seen, [(1, "b")])
+        self.result(bot.close())
 
     def test_not_running(self) -> None:
         """A relay is to be started first."""

@@ -70,6 +70,24 @@ class LinkedTests(BenchTestCase):
         self.talk.advance(200)
         self.assertEqual(self.result(alice.get("room").get("title"), 0), "two")
 
+    def test_changed_meanwhile(self) -> None:
+        """What is put is what it was at the call, whatever becomes of it until all souls in it are known."""
+        alice, bob = self.linked(), self.linked()
+        inner = {"_": {"#": "own"}, "x": 1}
+        node: dict[str, Any] = {"inner": {"x": 1}, "same": inner, "again": inner, "link": {"#": "a"}}
+        done = alice.get("room").put(node)
+        for each in (node["inner"], inner):
+            each["x"] = 2
+        inner["_"]["#"] = node["link"]["#"] = "other"
+        node["more"] = print
+        self.result(done)
+        for path in (("room", "inner"), ("own",), ("room", "same"), ("room", "again")):
+            chain: Any = bob
+            for name in path:
+                chain = chain.get(name)
+            self.assertEqual(self.result(chain.get("x")), 1, path)
+        self.assertEqual(self.result(bob.get("room"))["link"], {"#": "a"})
+
     def test_linked(self) -> None:
         """A client says how many peers are linked."""
         gun = self.gun()
@@ -285,6 +303,22 @@ class RestartTests(BenchTestCase):
         self.talk.advance(1_000)
         self.successResultOf(closed)
         self.assertEqual(self.store.recorded, {})
+
+    def test_late_ack(self) -> None:
+        """An ack that comes while leave is taken is on no record, nor in the log; it is only said again."""
+        gun = self._offline()
+        self.link(gun)
+        self.result(gun.get("a").get("b").put(1), 0)
+        node = gun._node
+        closed = gun.close()
+        self.talk.advance(1_000)
+        self.successResultOf(closed)
+        (upstream,) = node.mesh.relay.relay_links.upstreams
+        node.unsent._names[("a", "c")] = None
+        for call in node.mesh.relay.relay_links.unacked.on_acked:
+            call(upstream, [("a", "c")], False)
+        self.talk.advance(5_000)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_many(self) -> None:
         """However many there are, they are told page by page."""

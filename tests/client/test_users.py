@@ -102,6 +102,8 @@ class SpaceTests(UserTestCase):
         for given in (ALICE, f"~{ALICE.pub}", {"pub": ALICE.pub}):
             self.assertEqual(self.result(other.user(given).get("profile").get("inner").get("n")), 1)
         self.assertRaises(NotAuthenticated, other.user, 7)
+        error = self.assertRaises(NotAuthenticated, other.user, {"priv": ALICE.priv, "epriv": ALICE.epriv})
+        self.assertNotIn(ALICE.priv, str(error))
 
     def test_on_and_map(self) -> None:
         """All that a chain can, it can there."""

@@ -107,7 +107,8 @@ class Certificates:
         basic = x509.BasicConstraints(ca=True, path_length=0)
         ca = self._builder(ca_name, ca_name, ca_key).add_extension(basic, critical=True)
         addresses = [x509.IPAddress(ip_address(host)) for host in (HOST, "::1")]
-        names = x509.SubjectAlternativeName([x509.DNSName("relay.example"), *addresses])
+        hosts = [x509.DNSName(host) for host in ("relay.example", "localhost")]
+        names = x509.SubjectAlternativeName([*hosts, *addresses])
         own = self._builder(name, ca_name, key).add_extension(names, critical=False)
         Path(self.ca).write_bytes(self._signed(ca, ca_key))
         Path(self.cert).write_bytes(self._signed(own, ca_key))

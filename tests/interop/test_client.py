@@ -354,6 +354,34 @@ class AsyncioTests(Programs, TestCase):
         return ensureDeferred(scenario())
 
 
+class AuthoritiesTests(TestCase):
+    """Whom a client believes."""
+
+    timeout = 60
+
+    def test_private(self) -> Deferred[None]:
+        """A relay with a certificate of a private authority is linked by who was handed that one only."""
+
+        async def scenario() -> None:
+            relay = TlsRelay(self)
+            key, certificate = self_signed(Path(self.mktemp()).resolve())
+            relay.options = ("--tls-key", str(key), "--tls-cert", str(certificate))
+            await relay.start()
+            url = f"wss://localhost:{relay.port}/gun"
+            believing, other = Gun(url, authorities=str(certificate)), Gun(url)
+            self.addCleanup(believing.close)
+            self.addCleanup(other.close)
+            await linked(believing)
+            await believing.get("a").get("b").put("c", peer=True, timeout=SECONDS)
+            added = Gun(authorities=[str(certificate)])
+            self.addCleanup(added.close)
+            await linked(added.opt(peers=url))
+            self.assertIsNone(await other.get("a").get("b").once(wait=0.5))
+            self.assertEqual(other.linked, 0)
+
+        return ensureDeferred(scenario())
+
+
 class InRelayTests(TestCase):
     """A chain in the process of a relay."""
 

@@ -7,8 +7,13 @@ from __future__ import annotations
 import socket as sockets
 import tempfile
 
+from tests.interop.children import until
+from tests.interop.clients import MISSING
 from tests.interop.proxies import ALICE, MADE_UP, ProxiedCase, configuration
-from tests.interop.relays import HOST, free_port
+from tests.interop.relays import HOST, GunnetRelay, free_port
+from tests.interop.scenario import all_ok
+
+LINK_SECONDS = 20.0
 
 
 def ipv6() -> bool:
@@ -19,6 +24,15 @@ def ipv6() -> bool:
             return True
     except OSError:
         return False
+
+
+async def says(relay: GunnetRelay, *words: str) -> None:
+    """Wait until a relay has logged a line with all of these in it."""
+
+    async def said() -> bool:
+        return any(all(word in line for word in words) for line in relay.report().splitlines())
+
+    await until(LINK_SECONDS, lambda: f"{words}. {relay.report()}", said)
 
 
 class NginxTests(ProxiedCase):
@@ -97,3 +111,40 @@ class NginxTests(ProxiedCase):
         self.assertEqual({"forwarded_disagreements"}, await self.refusals(relay.url))
         alice = await page.client(url, socket={"localAddress": ALICE})
         await alice.linked()
+
+    async def test_dialled(self) -> None:
+        """
+        A relay that dials nginx by HTTPS and believes its authority has one graph with the relay behind it.
+        One that does not believe it has no link, and says why.
+        """
+        behind = GunnetRelay(self, name="behind")
+        behind.options = ("--trust-proxy", HOST)
+        await behind.start()
+        port = free_port()
+        await self.nginx(self.block("/etc/nginx/conf.d/gun.conf", port, relay=f"{HOST}:{behind.port}"), port)
+        url = f"https://localhost:{port}/gun"
+        page = await self.page()
+        alice = await page.client(behind.url)
+        await all_ok(alice.get("room", "title").put("before"))
+
+        stranger = GunnetRelay(self, peers=(url,), name="stranger")
+        await stranger.start()
+        await says(stranger, f"no link to {url}", "an authority that is not believed here (--tls-ca)")
+
+        down = GunnetRelay(self, peers=(url,), name="down")
+        down.options = ("--tls-ca", self.certificates.ca)
+        await down.start()
+        await says(down, f"linked to {url}")
+        bob = await page.client(down.url)
+        at_bob = await bob.get("room", "title").on()
+        await at_bob.shows("before")
+        dave = await page.client(behind.url)
+        at_dave = await dave.get("room", "title").on()
+        await at_dave.shows("before")
+        await all_ok(bob.get("room", "title").put("after"))
+        await at_dave.shows("after")
+
+        carol = await page.client(stranger.url)
+        await carol.linked()
+        self.assertIs(MISSING, await carol.get("room", "title").once())
+        self.assertNotIn("linked to", stranger.report())

@@ -86,13 +86,16 @@ class ListenTests(TlsCase):
         await relay.stop()
 
     async def test_endpoint(self) -> None:
-        """Twisted's own endpoints with TLS work too."""
+        """Twisted's own endpoints with TLS work too. SIGHUP does nothing for them, nor ends the relay."""
         files = self.files("localhost")
         relay = self.relay()
         place = free_port()
         listen = f"ssl:{place}:interface={HOST}:privateKey={files.key}:certKey={files.cert}"
         relay.options = ("--listen", listen)
         await relay.start()
+        self.assertEqual(["localhost"], (await visit(place, "localhost", self.authority.pem)).names)
+        relay.hang_up()
+        await relay.said("is read at the start only")
         self.assertEqual(["localhost"], (await visit(place, "localhost", self.authority.pem)).names)
         await relay.stop()
 

@@ -47,6 +47,21 @@ class LogTests(SynchronousTestCase):
             line,
         )
 
+    def test_no_json(self) -> None:
+        """An event of some library with fields that can't be written at all is written without these."""
+
+        class Broken:
+            def __repr__(self) -> str:
+                raise ValueError("broken")
+
+        log, round_and_round = self.logger(log_format="json"), {}
+        round_and_round["again"] = round_and_round
+        for thing in ({(1, 2): 3}, round_and_round, Broken()):
+            log.info("it happened", thing=thing)
+        self.assertEqual(["it happened"] * 3, [line["message"] for line in self.lines()])
+        log.info("a number", number=float("nan"))
+        self.assertNotIn("NaN", self.file.getvalue())
+
     def test_failure(self) -> None:
         """A failure has its traceback; what JSON does not have is written as text."""
         log = self.logger(log_format="json")

@@ -236,6 +236,21 @@ class MetricsTests(SeeingCase):
         self.assertTrue(answer.headers["content-type"].startswith("application/openmetrics-text"))
         self.assertTrue(answer.body.endswith(b"# EOF\n"))
 
+    def test_accept(self) -> None:
+        """Whatever somebody says to accept, the answer is metrics, and nothing in the log."""
+        self.begin()
+        for kind in (b"application/openmetrics-text", b"text/plain"):
+            for rest in (
+                b"version=a.b",
+                b"version=",
+                b"version=2",
+                b"version=99.0.0",
+                b"escaping=?",
+                b";;=,",
+            ):
+                answer = self.ask("/metrics", CLIENTS, b"Accept: %b; %b\r\n" % (kind, rest))
+                self.assertEqual((200, True), (answer.code, b"gunnet_ready 1.0\n" in answer.body), rest)
+
     def test_process(self) -> None:
         """The process is there too."""
         self.begin()

@@ -4,6 +4,7 @@ Tests for L{gunnet.seeing.readiness}, L{gunnet.seeing.pages} and L{gunnet.seeing
 
 from __future__ import annotations
 
+from gunnet.front.wanted import Front
 from gunnet.seeing.gun_stats import INTERVAL_SECONDS
 from gunnet.seeing.pages import IDS_TOLD
 from gunnet.seeing.showing import stats_names
@@ -50,6 +51,13 @@ class ReadyTests(SeeingCase):
         relay = self.begin()
         relay.listeners[0].port = None
         self.assertEqual(["not listening on tcp:1"], self.json("/readyz")["reasons"])
+
+    def test_behind_proxy(self) -> None:
+        """What stands in front of clients does not stand in front of those who run the relay."""
+        front = Front(trusted=("127.0.0.1",))
+        relay = self.begin(listen=(f"haproxy:tcp:{CLIENTS}",), front=front)
+        self.assertEqual({"ready": True, "reasons": []}, self.json("/readyz"))
+        self.assertEqual(("haproxy:tcp:1",), relay.settings.listen)
 
     def test_stopping(self) -> None:
         """While it stops it says so, until the very end, to those who look at its own listener."""
@@ -145,6 +153,7 @@ class WantedTests(SeeingCase):
         for fields, word in (
             ({"trace": "some", "metrics_listen": "tcp:1"}, "trace 'some' is none of off, dbg, all"),
             ({"trace": "all"}, "--metrics-listen"),
+            ({"metrics_listen": "haproxy:tcp:9090"}, "PROXY protocol"),
             ({"log_format": "xml"}, "log format 'xml'"),
             ({"log_level": "loud"}, "log level 'loud'"),
         ):

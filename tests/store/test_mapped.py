@@ -63,6 +63,20 @@ class MindTests(SynchronousTestCase):
         self.assertEqual(self.advised, [(0x7F0000000000, 3 * mmap.PAGESIZE)])
         self.assertEqual(self.counters["mapped_bytes_given_back"], 1)
 
+    def test_shared_only(self) -> None:
+        """
+        Numbers of files are each file system's own. Of a library with the same one, what was written to its
+        pages would be gone; pages that are shared with the file are there again when they are read.
+        """
+        inode = os.stat(self.path).st_ino
+        self.has(
+            f"7e0000000000-7e0000100000 rw-p 00000000 08:02 {inode} /usr/lib/libc.so.6\n"
+            f"7f0000000000-7f0000100000 r--s 00000000 08:01 {inode} {self.path}\n"
+        )
+        self.shares(15)
+        self.pages.mind()
+        self.assertEqual(self.advised, [(0x7F0000000000, 3 * mmap.PAGESIZE)])
+
     def test_others(self) -> None:
         """What other files have more by then is not taken for the data file's a second time."""
         self.shares(15)

@@ -114,7 +114,7 @@ class FileTests(ServiceCase):
     def test_wanted(self) -> None:
         """A key for each certificate."""
         why = str(self.assertRaises(SettingsError, Tls, ("a", "b"), ("c",)))
-        self.assertIn("--tls-key was said 2 times, --tls-cert 1", why)
+        self.assertIn("2 of --tls-key and 1 of --tls-cert", why)
         self.assertEqual((("a", "c"), ("b", "d")), Tls(("a", "b"), ("c", "d")).pairs)
 
 

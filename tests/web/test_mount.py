@@ -17,6 +17,7 @@ from twisted.web.static import Data
 
 from gunnet import sea
 from gunnet.access.wanted import Access
+from gunnet.front.wanted import Front
 from gunnet.limits import Limits
 from gunnet.rtc.ice import IceServer
 from gunnet.rtc.wanted import Rtc
@@ -205,6 +206,79 @@ class BoundTests(MountCase):
         self.assertEqual(self.ask("", headers=UPGRADE).code, 429)
         first.lose()
         self.assertEqual(self.ask("", headers=UPGRADE).code, 101)
+
+
+class ProxiedTests(MountCase):
+    """A site behind a proxy that the settings of the relay trust."""
+
+    def settings(self) -> Settings:
+        proxy = WireTransport().getPeer().host
+        return Settings(listen=(), data=None, limits=Limits(address_links=1), front=Front(trusted=(proxy,)))
+
+    def link(self, *said: bytes) -> int:
+        """Ask for a link in a request with these headers too. @return: the status."""
+        return self.ask("", headers=UPGRADE + b"".join(line + b"\r\n" for line in said)).code
+
+    def test_address(self) -> None:
+        """Bounds hold by the address that the proxy names, whatever the client has made up left of it."""
+        self.assertEqual(self.link(b"X-Forwarded-For: 198.51.100.1"), 101)
+        alice = self.transport
+        self.assertEqual(self.link(b"X-Forwarded-For: 203.0.113.9, 198.51.100.1"), 429)
+        self.assertEqual(self.link(b"Forwarded: for=198.51.100.1"), 429)
+        self.assertEqual(self.link(b"Forwarded: for=198.51.100.2;proto=https"), 101)
+        self.assertEqual(self.link(), 101)  # the proxy itself
+        self.assertEqual(self.link(), 429)
+        names = sorted(peer.link.name for peer in self.relay.mesh.relay.figures.peers() if peer.link)
+        proxy = WireTransport().getPeer()
+        self.assertEqual(names, [f"ws {proxy.host}:{proxy.port}", "ws 198.51.100.1", "ws 198.51.100.2"])
+        self.assertEqual(self.relay.mesh.relay.counters["address_links_refused"], 3)
+        alice.lose()
+        self.assertEqual(self.link(b"X-Forwarded-For: 198.51.100.1"), 101)
+
+    def test_kept_alive(self) -> None:
+        """With keep-alive each request of a connection says whose it is."""
+        self.link(b"X-Forwarded-For: 198.51.100.1")
+        self.ask("/healthz", headers=b"Host: a\r\nX-Forwarded-For: 198.51.100.2\r\n")
+        self.transport.clear()
+        head = f"GET {self.path} HTTP/1.1\r\n".encode() + UPGRADE
+        self.transport.protocol.dataReceived(head + b"X-Forwarded-For: 198.51.100.1\r\n\r\n")
+        self.assertEqual(Answer(self.transport.value()).code, 429)
+
+    def test_disagreement(self) -> None:
+        """Headers that name different clients are a 400, for links and for pages; nobody is counted."""
+        said = b"X-Forwarded-For: 198.51.100.1\r\nForwarded: for=198.51.100.2\r\n"
+        for below, headers in (("", UPGRADE), ("", b"Host: a\r\n"), ("/healthz", b"Host: a\r\n")):
+            answer = self.ask(below, headers=headers + said)
+            self.assertEqual(answer.code, 400)
+            self.assertIn(b"different clients", answer.body)
+            self.assertEqual(answer.headers["access-control-allow-origin"], "*")
+        self.assertEqual(self.relay.mesh.relay.counters["forwarded_disagreements"], 3)
+        self.assertEqual(len(self.relay.links), 0)
+        for address in (b"198.51.100.1", b"198.51.100.2"):
+            self.assertEqual(self.link(b"X-Forwarded-For: " + address), 101)
+
+    def test_disagreement_in_other_methods(self) -> None:
+        """Likewise what has a body, or none in its answer."""
+        said = b"Host: a\r\nContent-Length: 0\r\n"
+        said += b"X-Forwarded-For: 198.51.100.1\r\nForwarded: for=198.51.100.2\r\n"
+        for method in ("POST", "HEAD", "OPTIONS"):
+            self.assertEqual(self.ask("", method, said).code, 400, method)
+
+
+class NotTrustedTests(MountCase):
+    """A site behind a proxy that nobody trusts."""
+
+    def settings(self) -> Settings:
+        return Settings(listen=(), data=None, limits=Limits(address_links=1))
+
+    def test_ignored(self) -> None:
+        """What it says is counted, and nothing else: it is one client, and can't disagree with itself."""
+        for headers, code in (
+            (b"X-Forwarded-For: 198.51.100.1\r\n", 101),
+            (b"X-Forwarded-For: 198.51.100.2\r\nForwarded: for=198.51.100.3\r\n", 429),
+        ):
+            self.assertEqual(self.ask("", headers=UPGRADE + headers).code, code)
+        self.assertEqual(self.relay.mesh.relay.counters["forwarded_ignored"], 2)
 
 
 class NeverStartedTests(MountCase):
