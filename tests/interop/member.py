@@ -1,7 +1,8 @@
 """
 C{python member.py SETTINGS}: a relay that is a member of a WebRTC room, for tests that have it run elsewhere,
 for instance in another network namespace. C{SETTINGS} is JSON: C{room}, C{peers}, C{paints} (whether it sends
-a picture), and what C{Rtc} takes.
+a picture; it announces itself only once a minute then, as a page that hears of it while it joins makes the
+offer, and npm's C{lib/webrtc.js} takes no other one after that), and what C{Rtc} takes.
 
 It writes lines of JSON: C{{"event": name, …}} for each event of the room, C{{"heard": [key, value]}} for each
 key of the node L{SOUL} that it hears of. It reads lines C{{"tell": [key, value]}}, and writes these there.
@@ -19,6 +20,7 @@ from twisted.internet import reactor, stdio
 from twisted.logger import globalLogPublisher, textFileLogObserver
 from twisted.protocols.basic import LineOnlyReceiver
 
+from gunnet.rtc import signalling
 from gunnet.rtc.events import TrackAdded, TrackEnded
 from gunnet.rtc.ice import ice_server
 from gunnet.rtc.local import LocalLink
@@ -86,6 +88,8 @@ def main() -> None:
     globalLogPublisher.addObserver(textFileLogObserver(sys.stderr))
     servers = tuple(ice_server(url) for url in wanted.pop("ice_servers", ()))
     paints = wanted.pop("paints", False)
+    if paints:
+        signalling.AGAIN_MS = signalling.ALONE_MS
     peers, turn = tuple(wanted.pop("peers")), tuple(wanted.pop("turn_servers", ()))
     rtc = Rtc(ice_servers=servers, turn_servers=turn, **wanted)
     settings = Settings(listen=("tcp:0:interface=127.0.0.1",), peers=peers, data=None, rtc=rtc)
