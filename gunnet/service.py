@@ -157,7 +157,7 @@ class RelayService(MultiService):
             allowed=allowed,
             rules=self.gate.rules,
         )
-        self.pages = self._pages(relay)
+        self.mapped = self._mapped(relay)
         self._own_verifier = ThreadVerifier(reactor, os.cpu_count() or 1)
         self.verifier = self._given_verifier or self._own_verifier
         self.mesh = MeshService(relay, self.writer, reactor, self.verifier)
@@ -213,9 +213,9 @@ class RelayService(MultiService):
 
     @property
     def _watchers(self) -> list[Service]:
-        return [*self.gate.services, *self.watched, *self.pages]
+        return [*self.gate.services, *self.watched, *self.mapped]
 
-    def _pages(self, relay: Relay) -> list[Service]:
+    def _mapped(self, relay: Relay) -> list[Service]:
         folder = self.settings.data
         if self._given_store is not None or folder is None or not MappedPages.possible():
             return []
