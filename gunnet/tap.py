@@ -120,7 +120,7 @@ class Options(AccessOptions, rtc.RtcOptions, TlsOptions, FrontOptions, seeing.Se
             super().parseOptions(options)
             self.settings = settings_from(self, os.environ)
             if getattr(self, "parent", None) is not None:
-                seeing.refuse_logging(self)
+                seeing.refuse_logging(self.settings.seeing)
         except (UsageError, settings.SettingsError) as e:
             if getattr(self, "parent", None) is not None:
                 refuse(e, 2)

@@ -4,13 +4,10 @@ The options about seeing what a relay does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from twisted.python.usage import Options, UsageError
 
 from gunnet.option_group import OptionGroup
-from gunnet.seeing.wanted import LOG_FORMATS, LOG_LEVELS, TRACES
+from gunnet.seeing.wanted import LOG_FORMATS, LOG_LEVELS, TRACES, Seeing
 
 
 class SeeingOptions(Options):
@@ -36,12 +33,15 @@ GROUP = OptionGroup(
 )
 
 
-def refuse_logging(options: Mapping[str, Any]) -> None:
+def refuse_logging(wanted: Seeing) -> None:
     """
     Under C{twist} the log is not ours.
 
-    @raise UsageError: somebody thinks that it is.
+    @raise UsageError: somebody thinks that it is, wherever that was said.
     """
-    for name in ("log-format", "log-level"):
-        if options[name] is not None:
-            raise UsageError(f"--{name} is an option of twist: twist --{name}={options[name]} gun")
+    for name, value, usual in (
+        ("log-format", wanted.log_format, Seeing.log_format),
+        ("log-level", wanted.log_level, Seeing.log_level),
+    ):
+        if value != usual:
+            raise UsageError(f"--{name} is an option of twist: twist --{name}={value} gun")
