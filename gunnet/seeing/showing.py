@@ -5,6 +5,7 @@ All that there is to be seen of one relay, put together.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from twisted.application.service import Service
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from gunnet.front.trusted import plain_ip
 from gunnet.front.wanted import Front
 from gunnet.listener import Listener
 from gunnet.mesh.trace import Trace
@@ -26,6 +28,7 @@ from gunnet.turns import MeshService
 from gunnet.web.resource import Health, Page, RelayRequest, RelaySite
 
 METRICS = b"/metrics"
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])?(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 class Showing:
@@ -120,7 +123,21 @@ class Pages(Resource):
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
         """Find what is asked for."""
+        if _is_rebound(request):
+            return Page(421, b"from this machine, ask for localhost\n")
         return self._found.get(request.path) or Page(404, b"not found\n")
+
+
+def _is_rebound(request: Request) -> bool:
+    """
+    Whether it came over the loopback interface, under a name that is not of it. A page in a browser could
+    have its own name lead there, and would then be allowed to read the answer (DNS rebinding).
+    """
+    connected = getattr(request.getHost(), "host", None)
+    if connected is None or not plain_ip(connected).is_loopback:
+        return False
+    name = (request.getHeader(b"host") or b"").decode("latin-1")
+    return not _LOOPBACK.fullmatch(name)
 
 
 def stats_names(settings: Settings) -> set[str]:

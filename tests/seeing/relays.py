@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.address import IPv4Address
 
 from gunnet.seeing.wanted import Seeing
 from gunnet.service import RelayService
@@ -32,13 +33,24 @@ class SeeingCase(ServiceCase):
     def client(self) -> Client:
         return Client(self.reactor)
 
-    def ask(self, path: str, port: int = OWN, headers: bytes = b"") -> Answer:
-        """What is answered at a port."""
+    def ask(
+        self, path: str, port: int = OWN, headers: bytes = b"", *, name: str = "x", at: str | None = None
+    ) -> Answer:
+        """
+        What is answered at a port.
+
+        @param name: of the host that is asked.
+        @param at: the address that is connected to.
+        """
         factory = next(server[1] for server in self.reactor.tcpServers if server[0] == port)
         transport = WireTransport()
+        if at is not None:
+            transport.hostAddr = IPv4Address("TCP", at, port)
         transport.protocol = factory.buildProtocol(transport.getPeer())
         transport.protocol.makeConnection(transport)
-        transport.protocol.dataReceived(f"GET {path} HTTP/1.1\r\nHost: x\r\n".encode() + headers + b"\r\n")
+        transport.protocol.dataReceived(
+            f"GET {path} HTTP/1.1\r\nHost: {name}\r\n".encode() + headers + b"\r\n"
+        )
         return Answer(transport.value())
 
     def json(self, path: str, port: int = OWN) -> Any:

@@ -59,6 +59,15 @@ class ReadyTests(SeeingCase):
         self.assertEqual({"ready": True, "reasons": []}, self.json("/readyz"))
         self.assertEqual(("haproxy:tcp:1",), relay.settings.listen)
 
+    def test_rebound(self) -> None:
+        """Over the loopback interface its own names do, and no other: a page may have that lead there."""
+        self.begin()
+        names = {"localhost:9090": 200, "127.0.0.1": 200, "[::1]:9090": 200, "evil.example": 421}
+        for at in ("127.0.0.1", "::ffff:127.0.0.1"):
+            for name, code in names.items():
+                self.assertEqual(code, self.ask("/readyz", name=name, at=at).code, name)
+        self.assertEqual(200, self.ask("/readyz", name="relay.internal:9090", at="10.0.0.7").code)
+
     def test_stopping(self) -> None:
         """While it stops it says so, until the very end, to those who look at its own listener."""
         relay = self.relay(listen=("tcp:1",), seeing=Seeing(metrics_listen="tcp:9090"))
