@@ -60,6 +60,22 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
+def read_bytes(path: str, bytes_max: int) -> bytes:
+    """
+    Read a file.
+
+    @raise SettingsError: it can't be, or is larger than C{bytes_max}.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(bytes_max + 1)
+    except (OSError, ValueError) as e:
+        raise SettingsError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
+    if len(data) > bytes_max:
+        raise SettingsError(f"{path}: larger than {bytes_max} bytes")
+    return data
+
+
 def read_text(path: str) -> str:
     """
     Read a small file.
@@ -67,14 +83,7 @@ def read_text(path: str) -> str:
     @raise SettingsError: it can't be.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as e:
-        raise SettingsError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
-    if len(data) > FILE_BYTES_MAX:
-        raise SettingsError(f"{path}: larger than {FILE_BYTES_MAX} bytes")
-    try:
-        return data.decode("utf-8-sig")
+        return read_bytes(path, FILE_BYTES_MAX).decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise SettingsError(f"{path}: not UTF-8") from e
 

@@ -16,6 +16,7 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, verify_service_identity
 
+from gunnet.access.files import read_bytes
 from gunnet.settings_error import SettingsError
 
 PEM_BYTES_MAX = 16 * 1024 * 1024
@@ -115,13 +116,9 @@ def _key(path: str) -> Any:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(PEM_BYTES_MAX + 1)
-    except (OSError, ValueError) as e:
-        raise SettingsError(f"TLS: {path}: {getattr(e, 'strerror', None) or e}") from e
-    if len(data) > PEM_BYTES_MAX:
-        raise SettingsError(f"TLS: {path}: larger than {PEM_BYTES_MAX} bytes")
-    return data
+        return read_bytes(path, PEM_BYTES_MAX)
+    except SettingsError as e:
+        raise SettingsError(f"TLS: {e}") from e
 
 
 def _public(key: Any) -> bytes:
