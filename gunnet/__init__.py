@@ -55,7 +55,7 @@ The shell carries it out, on Twisted:
   - L{gunnet.peers_from}: relays out of a list on the web.
   - L{gunnet.turns}: one turn of the reactor, one turn of the relay.
   - L{gunnet.settings} (from L{gunnet.sources} by L{gunnet.option_group}), L{gunnet.service}: what a relay is
-    told, and its parts; L{gunnet.listener}: where it listens.
+    told, and its parts; L{gunnet.listener}: where it listens (by L{gunnet.listening}).
   - L{gunnet.client}: the chain, for programs: C{Gun}.
   - C{gunnet.tap}, C{gunnet.cli} (and L{gunnet.usage}): the command line; the only place that names a reactor.
   - L{gunnet.testing}: test doubles, for you too. L{gunnet.simulate}: whole meshes on a virtual clock.

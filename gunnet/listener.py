@@ -14,13 +14,13 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from gunnet.counters import Counters
 from gunnet.front.proxy_protocol import ProxyFactory
 from gunnet.front.socket_file import place_of
 from gunnet.front.trusted import Trusted
 from gunnet.front.wanted import HAPROXY
+from gunnet.listening import listen
 from gunnet.settings import Settings, SettingsError
 from gunnet.tls.service import TlsService
 from gunnet.tls.ssl_endpoint import server_endpoint
@@ -88,11 +88,7 @@ class Listener(Service):
             trusted = Trusted(front.trusted)
             factory = ProxyFactory(factory, trusted, limits.proxy_header_bytes, self._counters, self._reactor)
         with self._place.cleared():
-            failures: list[Failure] = []
-            self._listening = endpoint.listen(factory)
-            self._listening.addCallbacks(self._begun, failures.append)
-            if failures:
-                failures[0].raiseException()
+            listen(endpoint, factory, self._begun)
 
     @property
     def open_port(self) -> int | None:

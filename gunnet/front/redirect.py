@@ -15,11 +15,11 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from gunnet.front.clients import Clients
+from gunnet.listening import listen
 from gunnet.settings_error import SettingsError
 
 HTTPS_PORT = 443
@@ -109,10 +109,7 @@ class PlainHttp(Service):
             endpoint = serverFromString(self._reactor, self._description)
         except (ValueError, TypeError, LookupError) as e:
             raise SettingsError(f"can't redirect from {self._description!r}: {e}") from e
-        failures: list[Failure] = []
-        endpoint.listen(self._site).addCallbacks(self._begun, failures.append)
-        if failures:
-            failures[0].raiseException()
+        listen(endpoint, self._site, self._begun)
 
     def _begun(self, port: IListeningPort) -> None:
         self.port = port

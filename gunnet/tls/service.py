@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from gunnet.counters import Counters
+from gunnet.listening import listen
 from gunnet.settings_error import SettingsError
 from gunnet.tls.acme_folder import AcmeFolder
 from gunnet.tls.alpn_challenge import AlpnChallenges, ChallengeFactory
@@ -180,11 +180,7 @@ class TlsService(MultiService):
         from gunnet.web.resource import RelaySite
 
         site = RelaySite(PlainRoot(self.challenges, self.fallback), self._reactor)
-        failures: list[Failure] = []
-        listening = serverFromString(self._reactor, self._acme.http).listen(site)
-        listening.addCallbacks(self._begun, failures.append)
-        if failures:
-            failures[0].raiseException()
+        listen(serverFromString(self._reactor, self._acme.http), site, self._begun)
 
     def _begun(self, port: IListeningPort) -> None:
         self._port = port
