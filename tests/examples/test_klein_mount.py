@@ -33,24 +33,24 @@ def app_with(mounted: GunResource, place: str) -> Klein:
     return app
 
 
+def branch(_case: object, mounted: GunResource) -> IResource:
+    """The site of an app with C{mounted} at C{/gun}."""
+    found: IResource = app_with(mounted, "/gun").resource()
+    return found
+
+
 class KleinTests(test_mount.MountTests):
     """As a branch of an app."""
 
     skip = NO_KLEIN
-
-    def root(self, mounted: GunResource) -> IResource:
-        found: IResource = app_with(mounted, "/gun").resource()
-        return found
+    root = branch
 
 
 class KleinKeptAliveTests(test_mount.KeptAliveTests):
     """On connections on which the app was asked for something before."""
 
     skip = NO_KLEIN
-
-    def root(self, mounted: GunResource) -> IResource:
-        found: IResource = app_with(mounted, "/gun").resource()
-        return found
+    root = branch
 
 
 class KleinPrefixTests(test_mount.MountTests):
@@ -71,10 +71,7 @@ class KleinEverythingTests(test_mount.EverythingTests):
     """With challenges, tokens, servers and scripts."""
 
     skip = NO_KLEIN
-
-    def root(self, mounted: GunResource) -> IResource:
-        found: IResource = app_with(mounted, "/gun").resource()
-        return found
+    root = branch
 
 
 class KleinDecidingTests(test_mount.MountCase):

@@ -344,14 +344,21 @@ class AsyncioTests(Programs, TestCase):
         """The same over TLS."""
 
         async def scenario() -> None:
-            relay = TlsRelay(self)
-            key, certificate = self_signed(Path(self.mktemp()).resolve())
-            relay.options = ("--tls-key", str(key), "--tls-cert", str(certificate))
-            await relay.start()
-            url = f"wss://localhost:{relay.port}/gun"
-            await self.ends(self.program(self, "twice", url, self.mktemp(), SSL_CERT_FILE=str(certificate)))
+            url, certificate = await secure_relay(self)
+            await self.ends(self.program(self, "twice", url, self.mktemp(), SSL_CERT_FILE=certificate))
 
         return ensureDeferred(scenario())
+
+
+async def secure_relay(test: TestCase) -> tuple[str, str]:
+    """
+    @return: the URL of a relay that was started with a certificate of its own making, and the file of that.
+    """
+    relay = TlsRelay(test)
+    key, certificate = self_signed(Path(test.mktemp()).resolve())
+    relay.options = ("--tls-key", str(key), "--tls-cert", str(certificate))
+    await relay.start()
+    return f"wss://localhost:{relay.port}/gun", str(certificate)
 
 
 class AuthoritiesTests(TestCase):
@@ -363,12 +370,8 @@ class AuthoritiesTests(TestCase):
         """A relay with a certificate of a private authority is linked by who was handed that one only."""
 
         async def scenario() -> None:
-            relay = TlsRelay(self)
-            key, certificate = self_signed(Path(self.mktemp()).resolve())
-            relay.options = ("--tls-key", str(key), "--tls-cert", str(certificate))
-            await relay.start()
-            url = f"wss://localhost:{relay.port}/gun"
-            believing, other = Gun(url, authorities=str(certificate)), Gun(url)
+            url, certificate = await secure_relay(self)
+            believing, other = Gun(url, authorities=certificate), Gun(url)
             self.addCleanup(believing.close)
             self.addCleanup(other.close)
             await linked(believing)
