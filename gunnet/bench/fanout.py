@@ -25,7 +25,8 @@ class FanOut:
     """
     The L{Load<gunnet.bench.load.Load>} of one writer. A put is delivered when its value arrives at a
     subscriber. In saturation, so many puts are under way that not all have; or, if it goes by acks, that are
-    not acknowledged.
+    not acknowledged. What is put for deliveries is put together for all that was read in one turn of the
+    reactor: else each link that is read would start a put of its own, and relays would get them one by one.
 
     @ivar delivered: deliveries in all.
     """
@@ -39,13 +40,19 @@ class FanOut:
         clock: Callable[[], float],
         *,
         by_acks: bool = False,
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
+        """
+        @param soon: calls what it is given when all that is there has been read.
+        """
         self.delivered = 0
         self._writer = writer
         self._subscribers = subscribers
         self._tally = tally
         self._clock = clock
         self._by_acks = by_acks
+        self._soon = soon
+        self._is_due = False
         writer.again = self._put_now
         self._times: dict[bytes, float] = {}
         self._owed = 0
@@ -81,9 +88,15 @@ class FanOut:
         self.delivered += count
         if self._outstanding:
             self._owed += count
-            if self._owed >= self._subscribers:
-                puts, self._owed = divmod(self._owed, self._subscribers)
-                self._put_now(puts)
+            if self._owed >= self._subscribers and not self._is_due:
+                self._is_due = True
+                self._soon(self._put_owed)
+
+    def _put_owed(self) -> None:
+        self._is_due = False
+        if self._outstanding:
+            puts, self._owed = divmod(self._owed, self._subscribers)
+            self._put_now(puts)
 
     def _search(self, chunk: bytes) -> _Arrived:
         found = Counter(map(self._times.get, self._values(chunk)))

@@ -5,6 +5,7 @@ The workloads that consist of one thing, done again and again.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Protocol
 
 from gunnet.bench.fanout import FanOut
@@ -138,7 +139,13 @@ class FanningOut:
         updates = Updates(tools.ids, soul, Numbers(), tools.state, value_bytes=plan.value_bytes)
         self._writer = tools.asker(writing, updates, self.tallies[1])
         load = self._fan_out = FanOut(
-            self._writer, updates, plan.subscribers, self.tallies[0], tools.clock, by_acks=plan.by_acks
+            self._writer,
+            updates,
+            plan.subscribers,
+            self.tallies[0],
+            tools.clock,
+            soon=partial(tools.reactor.callLater, 0),
+            by_acks=plan.by_acks,
         )
         for peer in peers[: plan.subscribers]:
             peer.heard = load.heard

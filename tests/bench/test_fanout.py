@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -39,15 +39,36 @@ class FanOutTests(SynchronousTestCase):
         self.tally = Tally("delivery", at_rate=False)
         self.tally.begin(0.0)
         updates = SimpleNamespace(value_prefix=b"v-")
-        self.load = FanOut(cast(Any, self.writer), cast(Any, updates), 2, self.tally, lambda: self.now)
+        self.read: list[Callable[[], None]] = []
+        self.load = FanOut(
+            cast(Any, self.writer),
+            cast(Any, updates),
+            2,
+            self.tally,
+            lambda: self.now,
+            soon=self.read.append,
+        )
 
     def test_same_bytes(self) -> None:
-        """What two subscribers hear in the same words counts for each of them; then more is put."""
+        """What two hear in the same words counts for each of them; more is put when all is read."""
         self.load.begin(2)
         for self.now in (1.0, 3.0):
             self.load.heard(chunk(0, 1))
+        self.assertEqual(self.writer.puts, 2)
+        [all_read] = self.read
+        all_read()
         self.assertEqual((self.tally.count, self.load.missing(), self.writer.puts), (4, 2 * 2, 2 + 2))
         self.assertAlmostEqual(self.tally.latencies.mean() or 0, 2.0)
+
+    def test_stopped(self) -> None:
+        """What is still to be put when the load is stopped is not put."""
+        self.load.begin(1)
+        for _ in range(2):
+            self.load.heard(chunk(0))
+        self.load.stop()
+        [all_read] = self.read
+        all_read()
+        self.assertEqual(self.writer.puts, 1)
 
     def test_many_words(self) -> None:
         """However many different things are heard, few are kept."""
