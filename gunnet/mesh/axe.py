@@ -8,7 +8,7 @@ relays what they are subscribed to; of the rest they learn when graphs are compa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from gunnet.counters import Counters
 from gunnet.graph.answer import NodeCells, in_order, render
@@ -43,12 +43,27 @@ class Change:
         self.key = key
         self.cell = cell
         self.origins: list[Origin] = []
-        self.known_by: Collection[Peer] = ()
+        self.known_by: tuple[Peer, ...] | frozenset[Peer] = ()
         self.told: frozenset[str] = frozenset()
 
     def is_known_by(self, peer: Peer) -> bool:
         """Whether C{peer} has it, or was sent it by another relay."""
         return peer in self.known_by or (bool(self.told) and peer.is_named_in(self.told))
+
+
+class Audience:
+    """
+    Those who are to know the same changes.
+
+    @ivar peers: who; in order, as the keys.
+    @ivar indexes: of the changes.
+    """
+
+    __slots__ = ("indexes", "peers")
+
+    def __init__(self, peers: dict[Peer, None]) -> None:
+        self.peers = peers
+        self.indexes: list[int] = []
 
 
 class Updates:
@@ -90,7 +105,7 @@ class Updates:
         change.cell = cell
         change.origins.append(origin)
         change.told = origin.told
-        change.known_by = {origin.peer, *askers} if askers else (origin.peer,)
+        change.known_by = frozenset((origin.peer, *askers)) if askers else (origin.peer,)
 
     def note_late(self, soul: str, key: str, cell: Cell, origin: Origin) -> None:
         """
@@ -105,7 +120,8 @@ class Updates:
         """Whether L{tell} has a cell for C{peer}, or would have if it had not come from there."""
         change = self._changes.get((soul, key))
         return change is not None and (
-            change.is_known_by(peer) or any(peer is each for each in self._interested(change))
+            change.is_known_by(peer)
+            or peer in self._interested(change, self._subscriptions.tables(soul, key), self._peers.above())
         )
 
     def tell(self, now: float) -> None:
@@ -120,22 +136,18 @@ class Updates:
         self._changes.clear()
         self.heard = changes[0].origins[0].heard
         self._tell_group(changes, now)
-        wanted: dict[Peer, list[int]] = {}
-        for index, change in enumerate(changes):
-            for peer in self._interested(change):
-                indexes = wanted.setdefault(peer, [])
-                if not indexes or indexes[-1] != index:
-                    indexes.append(index)
+        audiences = self._audiences(changes)
         if self._peers.relays:
-            self._mind_behind(changes, wanted)
-        groups: dict[tuple[int, ...], list[Peer]] = {}
-        for peer, indexes in wanted.items():
-            if peer.up:
-                groups.setdefault(tuple(indexes), []).append(peer)
-            else:
-                self._unacked.owe(peer, [(changes[at].soul, changes[at].key) for at in indexes])
-        for group, peers in groups.items():
-            self._push([changes[index] for index in group], peers, now, self._limits.answer_bytes)
+            self._mind_behind(changes, audiences)
+        for audience in _apart(audiences):
+            peers = []
+            for peer in audience.peers:
+                if peer.up:
+                    peers.append(peer)
+                else:
+                    self._unacked.owe(peer, [(changes[at].soul, changes[at].key) for at in audience.indexes])
+            if peers:
+                self._push([changes[at] for at in audience.indexes], peers, now, self._limits.answer_bytes)
 
     def _tell_group(self, changes: list[Change], now: float) -> None:
         """Tell the local network, but for what it knows or another relay that is linked tells it."""
@@ -150,20 +162,40 @@ class Updates:
                 news.append(change)
         self._push(news, [peer], now, self._limits.datagram_bytes // DATAGRAM_PARTS)
 
-    def _interested(self, change: Change) -> Iterator[Peer]:
-        for peer in self._subscriptions.to(change.soul, change.key):
-            if peer.up and not peer.is_shadow and not change.is_known_by(peer):
-                yield peer
-        for peer in self._peers.above():
-            if not change.is_known_by(peer):
-                yield peer
+    def _audiences(self, changes: list[Change]) -> list[Audience]:
+        """Who is to know what. Changes that came in the same way for the same peers have one audience."""
+        audiences: dict[object, Audience] = {}
+        above = self._peers.above()
+        for index, change in enumerate(changes):
+            tables = self._subscriptions.tables(change.soul, change.key)
+            if not tables and not above:
+                continue
+            sort = (tuple([id(table) for table in tables]), change.known_by, change.told)
+            audience = audiences.get(sort)
+            if audience is None:
+                audience = audiences[sort] = Audience(self._interested(change, tables, above))
+            audience.indexes.append(index)
+        return list(audiences.values())
 
-    def _mind_behind(self, changes: list[Change], wanted: dict[Peer, list[int]]) -> None:
+    def _interested(
+        self, change: Change, tables: list[dict[Peer, None]], above: list[Peer]
+    ) -> dict[Peer, None]:
+        found: dict[Peer, None] = {}
+        for table in tables:
+            for peer in table:
+                if peer.up and not peer.is_shadow and not change.is_known_by(peer):
+                    found[peer] = None
+        for peer in above:
+            if not change.is_known_by(peer):
+                found[peer] = None
+        return found
+
+    def _mind_behind(self, changes: list[Change], audiences: list[Audience]) -> None:
         """Note which gunnet relays are not told something that they don't have."""
         for peer in self._peers.relays.values():
-            if peer.is_gunnet and not peer.behind and len(wanted.get(peer, ())) < len(changes):
-                told = set(wanted.get(peer, ()))
-                peer.behind = any(
+            if peer.is_gunnet and not peer.behind:
+                told = {at for audience in audiences if peer in audience.peers for at in audience.indexes}
+                peer.behind = len(told) < len(changes) and any(
                     index not in told and not change.is_known_by(peer) for index, change in enumerate(changes)
                 )
 
@@ -199,6 +231,24 @@ class Updates:
             cells = [(change.soul, change.key) for change in changes]
             for peer in peers:
                 self._unacked.said(peer, update, cells, now)
+
+
+def _apart(audiences: list[Audience]) -> list[Audience]:
+    """The same, but each peer in one only."""
+    if len(audiences) < 2:
+        return audiences
+    places: dict[Peer, list[int]] = {}
+    for place, audience in enumerate(audiences):
+        for peer in audience.peers:
+            places.setdefault(peer, []).append(place)
+    found: dict[tuple[int, ...], Audience] = {}
+    for peer, of_peer in places.items():
+        joint = tuple(of_peer)
+        if joint not in found:
+            found[joint] = Audience({})
+            found[joint].indexes = sorted([at for place in of_peer for at in audiences[place].indexes])
+        found[joint].peers[peer] = None
+    return list(found.values())
 
 
 def _nodes(changes: list[Change]) -> NodeCells:

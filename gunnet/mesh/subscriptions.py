@@ -162,25 +162,37 @@ class Subscriptions:
         """What somebody is subscribed to, each once, without regard to budgets."""
         return [_query(soul, key) for soul, keys in self._nodes.items() for key in keys]
 
-    def to(self, soul: str, key: str) -> Iterator[Peer]:
-        """The peers subscribed to a cell; one may come more than once."""
+    def tables(self, soul: str, key: str) -> list[dict[Peer, None]]:
+        """
+        The peers subscribed to a cell, as they are kept: the same tables for all cells that the same peers
+        are subscribed to in the same way. A peer may be in more than one.
+        """
+        found: list[dict[Peer, None]] = []
         keys = self._nodes.get(soul)
         if keys is not None:
-            yield from keys.get(None, ())
-            yield from keys.get(key, ())
-        if self._keys and soul in self._keys:
-            yield from self._by_span(soul, key)
+            self._add_tables(found, soul, key, keys)
         if len(self._souls):
             for span in self._souls.that_hold(soul):
-                keys = self._nodes[span]
-                yield from keys.get(None, ())
-                if span in self._keys:
-                    yield from self._by_span(span, key)
+                self._add_tables(found, span, key, self._nodes[span])
+        return found
 
-    def _by_span(self, soul: str | Span, key: str) -> Iterator[Peer]:
-        keys = self._nodes[soul]
-        for span in self._keys[soul].that_hold(key):
-            yield from keys[span]
+    def _add_tables(
+        self,
+        found: list[dict[Peer, None]],
+        soul: str | Span,
+        key: str,
+        keys: dict[str | Span | None, dict[Peer, None]],
+    ) -> None:
+        for name in (None, key):
+            if name in keys:
+                found.append(keys[name])
+        if soul in self._keys:
+            found += [keys[span] for span in self._keys[soul].that_hold(key)]
+
+    def to(self, soul: str, key: str) -> Iterator[Peer]:
+        """The peers subscribed to a cell; one may come more than once."""
+        for table in self.tables(soul, key):
+            yield from table
 
     def to_soul(self, soul: str) -> Iterator[Peer]:
         """The peers subscribed to anything of a soul; one may come more than once."""
