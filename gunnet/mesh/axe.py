@@ -100,12 +100,21 @@ class Updates:
         @param askers: whom the message that brought it is passed on to anyway.
         """
         change = self._changes.get((soul, key))
+        if change is None and not self._concerns_anybody(soul):
+            return
         if change is None:
             change = self._changes[(soul, key)] = Change(soul, key, cell)
         change.cell = cell
         change.origins.append(origin)
         change.told = origin.told
         change.known_by = frozenset((origin.peer, *askers)) if askers else (origin.peer,)
+
+    def _concerns_anybody(self, soul: str) -> bool:
+        """Whether there may be somebody to tell a change of C{soul}. Who asks later is answered with it."""
+        peers = self._peers
+        return bool(
+            self._subscriptions.may_be_wanted(soul) or peers.relays or peers.upstreams or peers.group.others
+        )
 
     def note_late(self, soul: str, key: str, cell: Cell, origin: Origin) -> None:
         """

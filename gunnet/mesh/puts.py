@@ -192,7 +192,8 @@ class Puts:
         news: list[Name] = []
         waits = [False, False]
         known = [graph.known(soul, key) for soul, key, _, _ in cells]
-        for (soul, key, state, value), standing in zip(cells, known, strict=True):
+        for at, (soul, key, state, value) in enumerate(cells):
+            standing = known[at]
             verdict = decide(state, value, standing, now)
             if verdict is Verdict.TAKE:
                 cell = (state, value)

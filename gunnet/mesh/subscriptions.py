@@ -162,6 +162,10 @@ class Subscriptions:
         """What somebody is subscribed to, each once, without regard to budgets."""
         return [_query(soul, key) for soul, keys in self._nodes.items() for key in keys]
 
+    def may_be_wanted(self, soul: str) -> bool:
+        """Whether somebody may be subscribed to something of a soul; if not, surely nobody is."""
+        return soul in self._nodes or len(self._souls) > 0
+
     def tables(self, soul: str, key: str) -> list[dict[Peer, None]]:
         """
         The peers subscribed to a cell, as they are kept: the same tables for all cells that the same peers
