@@ -24,6 +24,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
+from gunnet.counters import Counters
 from gunnet.limits import Limits
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.relay import Relay
@@ -280,7 +281,7 @@ class Conversation:
         return self.clock.seconds() * 1000
 
     @property
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Counters:
         """What the relay has counted."""
         return self.relay.counters
 

@@ -99,11 +99,12 @@ class Updates:
 
         @param askers: whom the message that brought it is passed on to anyway.
         """
-        change = self._changes.get((soul, key))
-        if change is None and not self._concerns_anybody(soul):
-            return
+        changes = self._changes
+        change = changes.get((soul, key)) if changes else None
         if change is None:
-            change = self._changes[(soul, key)] = Change(soul, key, cell)
+            if not self._concerns_anybody(soul):
+                return
+            change = changes[(soul, key)] = Change(soul, key, cell)
         change.cell = cell
         change.origins.append(origin)
         change.told = origin.told

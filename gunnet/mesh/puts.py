@@ -30,6 +30,9 @@ from gunnet.wire.jstext import string
 SIGNED_CELLS = 512
 """With so many, or one put more, a batch of signed cells is full, so that others do not wait long for it."""
 
+PLAIN, SIGNED = 1, 2
+"""Cells that are committed apart from each other; added up for both."""
+
 NOT_STORED = "Error: The relay could not store this."
 BUSY = "Error: The relay is busy, too much is waiting to be stored."
 TOO_MANY_DEFERRED = "Error: Too many writes wait for a future state."
@@ -154,7 +157,7 @@ class Puts:
             self._counters.count("store_reads_failed")
             self._fail(origin, NOT_STORED)
             return None
-        later = [cell for cell in ahead if cell not in self._deferred]
+        later = [cell for cell in ahead if cell not in self._deferred] if ahead else ahead
         if self._peers.trace is not None:
             self.note(origin, "merge", _merged(len(news), len(cells), len(later)))
         for cell in ahead:
@@ -162,8 +165,8 @@ class Puts:
         if origin.flooded and 0 < len(news) + len(later) < len(cells):
             said = {*news, *(cell[:2] for cell in later)}
             origin.news_only = render_cells([cell for cell in cells if cell[:2] in said])
-        origin.parts = len(ahead) + sum(waits)
-        if any(waits):
+        origin.parts = len(ahead) + bool(waits & PLAIN) + bool(waits & SIGNED)
+        if waits:
             self._wait(origin, waits)
         elif not ahead:
             self._done(origin)
@@ -180,17 +183,17 @@ class Puts:
 
     def _merge(
         self, cells: list[PutCell], origin: Origin, askers: Collection[Peer], now: float
-    ) -> tuple[list[Name], list[bool]]:
+    ) -> tuple[list[Name], int]:
         """
         Let each cell stand or fall. Everything is read before anything is taken.
 
-        @return: (what is news, whether the ack must wait for a commit of unsigned cells, and of signed ones).
+        @return: (what is news, whether the ack must wait for commits: of L{PLAIN} cells, of L{SIGNED} ones).
         @raise StoreError: nothing was taken.
         """
         graph = self._graph
         updates = self._updates
         news: list[Name] = []
-        waits = [False, False]
+        waits = 0
         known = [graph.known(soul, key) for soul, key, _, _ in cells]
         for at, (soul, key, state, value) in enumerate(cells):
             standing = known[at]
@@ -203,12 +206,12 @@ class Puts:
                 if not origin.flooded:
                     updates.note(soul, key, cell, origin, askers)
                 news.append((soul, key))
-                waits[is_signed(soul)] = True
+                waits |= SIGNED if is_signed(soul) else PLAIN
             elif verdict is Verdict.KEEP:
                 if standing is not None and standing[0] == state and standing[1] != value:
                     origin.lost_tie = True
                 if graph.confirm(soul, key):
-                    waits[is_signed(soul)] = True
+                    waits |= SIGNED if is_signed(soul) else PLAIN
         return news, waits
 
     def standing(self, put: bytes) -> bytes:
@@ -258,20 +261,25 @@ class Puts:
                 self.note(origin, "merge", f"its time has come: {_merged(len(news), 1, 0)}")
             if news and self.on_due is not None:
                 self.on_due(origin, cell, now)
-            if any(waits):
+            if waits:
                 self._wait(origin, waits)
             else:
                 self._finish_part(origin)
 
-    def _wait(self, origin: Origin, waits: list[bool]) -> None:
-        for signed in (False, True):
-            if waits[signed]:
-                self._waiting[signed].append(origin)
-                self.plain += not origin.checked
+    def _wait(self, origin: Origin, waits: int) -> None:
+        if waits & PLAIN:
+            self._await(origin, signed=False)
+        if waits & SIGNED:
+            self._await(origin, signed=True)
         if self._graph.open_cells(signed=True) >= SIGNED_CELLS:
             commit = self._cut(signed=True)
             if commit is not None:
                 self._full.append(commit)
+
+    def _await(self, origin: Origin, *, signed: bool) -> None:
+        self._waiting[signed].append(origin)
+        if not origin.checked:
+            self.plain += 1
 
     @property
     def full(self) -> int:

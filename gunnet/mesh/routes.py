@@ -14,8 +14,9 @@ from gunnet.wire import jstext
 ACKS_WANTED = 9
 """So many acks of other peers go to the sender of a put that does not say how many; gun.js asks for 9 too."""
 
+_NOBODY: frozenset[str] = frozenset()
 
-@dataclass(slots=True, eq=False)
+
 class Origin:
     """
     A put and who sent it.
@@ -35,24 +36,42 @@ class Origin:
     @ivar heard: when it came, or was due, milliseconds since 1970.
     """
 
-    peer: Peer
-    id: str
-    parts: int = 1
-    checked: bool = False
-    failed: bool = False
-    refused: bool = False
-    lost_tie: bool = False
-    told: frozenset[str] = frozenset()
-    flooded: bool = False
-    joined: int = 0
-    echoes: set[Peer] | None = None
-    news_only: bytes | None = None
-    acks: int = ACKS_WANTED
-    late: list[bytes] | None = None
-    heard: float = 0.0
+    __slots__ = (
+        "acks",
+        "checked",
+        "echoes",
+        "failed",
+        "flooded",
+        "heard",
+        "id",
+        "joined",
+        "late",
+        "lost_tie",
+        "news_only",
+        "parts",
+        "peer",
+        "refused",
+        "told",
+    )
+
+    def __init__(self, peer: Peer, id: str) -> None:  # written out, as that of a dataclass is not compiled
+        self.peer = peer
+        self.id = id
+        self.parts = 1
+        self.checked = False
+        self.failed = False
+        self.refused = False
+        self.lost_tie = False
+        self.told: frozenset[str] = _NOBODY
+        self.flooded = False
+        self.joined = 0
+        self.echoes: set[Peer] | None = None
+        self.news_only: bytes | None = None
+        self.acks = ACKS_WANTED
+        self.late: list[bytes] | None = None
+        self.heard = 0.0
 
 
-@dataclass(slots=True, eq=False)
 class Question:
     """
     A get and who asked.
@@ -62,11 +81,14 @@ class Question:
     @ivar asking: how it is asked of others; L{None} if it is not, or of all at once.
     """
 
-    peer: Peer
-    id: str
-    digest: str | None
-    query: Query | None
-    asking: Asking | None = None
+    __slots__ = ("asking", "digest", "id", "peer", "query")
+
+    def __init__(self, peer: Peer, id: str, digest: str | None, query: Query | None) -> None:
+        self.peer = peer
+        self.id = id
+        self.digest = digest
+        self.query = query
+        self.asking: Asking | None = None
 
 
 class Asking:

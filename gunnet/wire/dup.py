@@ -51,12 +51,10 @@ class Dup(Generic[Entry]):
         """The entry of an id, which is now remembered anew; L{None} if it was not remembered."""
         entry = self._young.get(name)
         if entry is None:
-            entry = self._middle.pop(name, None)
-            if entry is None:
-                entry = self._old.pop(name, None)
-                if entry is None and (self._pinned or self._pinned_old):
-                    entry = self._pinned.get(name) or self._pinned_old.get(name)
+            entry = self.find(name)
             if entry is not None:
+                self._middle.pop(name, None)
+                self._old.pop(name, None)
                 self.remember(name, entry)
         return entry
 

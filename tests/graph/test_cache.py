@@ -48,7 +48,7 @@ class HotNodesTests(SynchronousTestCase):
         hot.drop("s")
         self.assertIsNone(hot.find("s"))
         self.assertEqual((len(hot), hot.size), (0, 0))
-        self.assertEqual(counters, {})
+        self.assertEqual(dict(counters), {})
 
     def test_size(self) -> None:
         """The size covers names and values."""

@@ -336,7 +336,7 @@ class QuestionTests(SynchronousTestCase):
         self.talk.relay.drop(dropped.peer, "no reason")
         self.talk.advance(1_000)
         self.assertEqual(0, len(self.talk.relay._ask_back))
-        self.assertEqual(0, self.talk.counters.get("ask_backs_sent", 0))
+        self.assertEqual(0, self.talk.counters["ask_backs_sent"])
 
     def test_answer(self) -> None:
         """What it answers is stored, acknowledged and told; that it has nothing says nothing to anybody."""
@@ -413,7 +413,7 @@ class BoundTests(SynchronousTestCase):
         for number in range(30):
             client.say({"#": f"g{number}", "get": {"#": f"s{number}"}})
             talk.advance(100)
-            sent.append(talk.counters.get("ask_backs_sent", 0))
+            sent.append(talk.counters["ask_backs_sent"])
         self.assertEqual(3, sent[-1])
 
     def test_ask_back_names(self) -> None:
@@ -443,7 +443,7 @@ class BoundTests(SynchronousTestCase):
         due = ask_back.next_at
         assert due is not None
         while len(ask_back):
-            before = talk.counters.get("ask_backs_sent", 0)
+            before = talk.counters["ask_backs_sent"]
             ask_back.run(due + 1_000)
             counts.append(talk.counters["ask_backs_sent"] - before)
         self.assertEqual([TURN_QUESTIONS] * 3 + [30 * 25 - 3 * TURN_QUESTIONS], counts)

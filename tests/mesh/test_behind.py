@@ -327,7 +327,7 @@ class BoundTests(SynchronousTestCase):
         """Thousands of links are followed at the pace of all questions, and read a piece at a time."""
         talk, client = self.linked(3_000, Limits(answer_bytes=10_000))
         for second in range(4):
-            before = talk.counters.get("ask_backs_sent", 0)
+            before = talk.counters["ask_backs_sent"]
             talk.advance(1_000)
             self.assertLessEqual(talk.counters["ask_backs_sent"] - before, 1_025, f"second {second}")
         self.assertEqual(["s", *[f"item{number:05}" for number in range(3_000)]], asked_for(client.take()))

@@ -108,7 +108,7 @@ class HelloTests(SynchronousTestCase):
             odd.say({"#": f"r{number}", "dam": "relay", **fields})
             odd.say({"#": f"p{number}", "dam": "relay", "proof": value})
         talk.advance(60_000)
-        self.assertEqual((0, 1), (talk.counters.get("faults", 0), talk.relay.health()["peers"]))
+        self.assertEqual((0, 1), (talk.counters["faults"], talk.relay.health()["peers"]))
 
     def test_full(self) -> None:
         """It says when it takes no more peers."""

@@ -485,7 +485,7 @@ class HearTests(MulticastCase):
         self.talk.advance(900)
         self.assertEqual(self.said(), [])
         self.assertEqual([each for each in client.take() if "get" not in each], [])
-        self.assertGreater(sum(self.talk.counters.values()), sum(before.values()))
+        self.assertGreater(sum(dict(self.talk.counters).values()), sum(before.values()))
         self.assertEqual(self.counted("faults"), 0)
         self.assertEqual(self.counted("complaints_sent"), 0)
         self.assertEqual(self.talk.relay.health()["relays"], 0)
