@@ -26,6 +26,7 @@ HOT = {
         "askback axe behind checks commits flood forward gets group heard inboxes interest outbox pace peers"
         " put_messages puts questions relay routes subscriptions turn unacked wanted"
     ),
+    "gunnet/store": "records",
     "gunnet/transport": "text_frames",
 }
 """

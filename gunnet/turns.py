@@ -299,9 +299,8 @@ class MeshService(Service):
                 self._log.failure("{link} could not be dropped", link=link.name)
 
     def _begin(self, commit: Commit) -> None:
-        cells = [(soul, key, cell) for (soul, key), cell in commit.batch.cells.items()]
         began = self._now()
-        self._commit = done = maybeDeferred(self._writer.commit, cells)
+        self._commit = done = maybeDeferred(self._writer.commit, commit.batch.rows())
         done.addCallbacks(lambda _: None, self._why)
         done.addCallback(lambda error: self._settled(commit, error, began))
         done.addErrback(self._unsettled, "after a commit")

@@ -42,6 +42,10 @@ class Batch:
         self.size += grown
         return grown
 
+    def rows(self) -> list[tuple[str, str, Cell]]:
+        """All (soul, key, cell)."""
+        return [(soul, key, cell) for (soul, key), cell in self.cells.items()]
+
 
 def is_signed(soul: str) -> bool:
     """Whether what stands in C{soul} is signed (gun.js C{sea/index.js}), and so committed by itself."""

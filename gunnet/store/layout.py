@@ -46,6 +46,7 @@ the same soul with U+0000 and more behind it.
 """
 
 HEAD = Struct(">Bd")
+HEAD_SIZE = HEAD.size
 STATE = Struct(">d").unpack_from
 _SIZE = Struct(">I")
 

@@ -20,8 +20,8 @@ from gunnet.store.directory import cause_of, claim, open_environment, open_table
 from gunnet.store.interface import Cell, StoreError
 from gunnet.store.layout import (
     AFTER,
-    HEAD,
     HEAD_BYTES,
+    HEAD_SIZE,
     NEXT_SOUL,
     PART_BYTES,
     SHORT,
@@ -33,15 +33,14 @@ from gunnet.store.layout import (
     head_of,
     in_order,
     opened,
-    record_of,
     shortened,
     soul_base,
     soul_part,
     unescaped,
 )
+from gunnet.store.records import records_of
 from gunnet.wire.jstext import from_order_key, order_key
 
-_HEAD_SIZE = HEAD.size
 _UNREADABLE = (lmdb.Error, struct.error, ValueError, IndexError)
 """What LMDB says of pages, and Python of records, that are not as they were written."""
 
@@ -106,7 +105,7 @@ class LmdbStore:
                 record = self._get(raw.encode("ascii"))
                 if record is None:
                     return None
-                return STATE(record, 1)[0], record[_HEAD_SIZE:]
+                return STATE(record, 1)[0], record[HEAD_SIZE:]
             return self._cell(soul, key)
         except _UNREADABLE as error:
             raise StoreError(self._failed("read", error)) from error
@@ -117,7 +116,7 @@ class LmdbStore:
         if record is None:
             return None
         if record[0] == SHORT:
-            return STATE(record, 1)[0], record[_HEAD_SIZE:]
+            return STATE(record, 1)[0], record[HEAD_SIZE:]
         soul_found, key_found, value_at = opened(record)
         if soul_found != order_key(soul) or key_found != key_units:
             return None
@@ -157,7 +156,7 @@ class LmdbStore:
                     units = raw[width:]
                     key = units.decode("ascii") if units.isascii() else from_order_key(units)
                     if record[0] == SHORT:
-                        yield key, (state_of(record, 1)[0], record[_HEAD_SIZE:])
+                        yield key, (state_of(record, 1)[0], record[HEAD_SIZE:])
                         continue
                     soul_found, _, value_at = opened(record)
                     if soul_found == order_key(soul):
@@ -233,21 +232,7 @@ class LmdbStore:
 
     def commit(self, cells: Sequence[tuple[str, str, Cell]]) -> None:
         """See L{gunnet.store.interface.Store.commit}."""
-        pack = HEAD.pack
-        records: list[tuple[bytes, bytes]] = []
-        append = records.append
-        soul_before: str | None = None
-        base = b""
-        plain = False
-        for soul, key, (state, value) in cells:
-            if soul != soul_before:
-                base = soul_base(soul)
-                plain = len(base) <= PART_BYTES + 1
-                soul_before = soul
-            if plain and key.isascii() and len(key) <= PART_BYTES:
-                append((base + key.encode("ascii"), pack(SHORT, state) + value))
-            else:
-                append(record_of(soul, key, state, value))
+        records = records_of(cells)
         try:
             with self._env.begin(db=self._cells, write=True) as txn:
                 txn.cursor().putmulti(records)
