@@ -40,8 +40,8 @@ The shell carries it out, on Twisted:
     C{timers}; C{dialers}, the links that we open;
     C{memory}; C{addresses}: how much one may do; C{multicast}: the local network, with C{lan} (its sockets)
     and C{neighbours} (who is there).
-  - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread; C{looking}
-    reads beside a relay; C{mapped} keeps down what the system counts as memory.
+  - L{gunnet.store}: where it is kept. C{lmdb}, C{memory}; C{writer} commits in a thread, C{records} is
+    what; C{looking} reads beside a relay; C{mapped} keeps down what the system counts as memory.
   - L{gunnet.web}: what is seen over plain HTTP; C{mount}: in somebody else's site.
   - L{gunnet.seeing}: what those who run it see: C{collector} (metrics, named in C{catalogue}), C{timings},
     C{readiness}, C{gun_stats} (by gun.js's names), C{logs}; C{showing} has all of them.
