@@ -248,5 +248,5 @@ class Limits:
     traces: int = 500
     trace_steps: int = 64
     peers: int = 20_000
-    mapped_bytes: int = 32 * MIB
+    mapped_bytes: int = 8 * MIB
     memory_bytes: int = 256 * MIB
