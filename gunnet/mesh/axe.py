@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gunnet.compiled import mypyc_attr
 from gunnet.counters import Counters
 from gunnet.graph.answer import NodeCells, in_order, render
 from gunnet.graph.ham import Cell
@@ -27,6 +28,7 @@ _CELL_CHARACTERS = 40
 """What a cell takes apart from its names and its value."""
 
 
+@mypyc_attr(acyclic=True)
 class Change:
     """
     A cell that is news.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gunnet.compiled import mypyc_attr
 from gunnet.graph.lex import Query
 from gunnet.mesh.peer import Peer
 from gunnet.wire import jstext
@@ -17,6 +18,7 @@ ACKS_WANTED = 9
 _NOBODY: frozenset[str] = frozenset()
 
 
+@mypyc_attr(acyclic=True)
 class Origin:
     """
     A put and who sent it.

@@ -125,6 +125,33 @@ class PushTests(SynchronousTestCase):
         (update,) = updates(self.b)
         self.assertEqual({"room", "hall"}, set(update["put"]))
 
+    def test_different_souls(self) -> None:
+        """Who is subscribed to some of what a turn brought hears of that, and each in one message."""
+        for client, souls in ((self.a, ("room", "hall")), (self.b, ("room", "yard")), (self.c, ("hall",))):
+            for soul in souls:
+                ask(client, soul)
+        writer = self.talk.connect("writer")
+        with self.talk.one_turn():
+            for soul in ("room", "hall", "yard"):
+                writer.say(put(f"p {soul}", soul, {"x": soul}, self.talk.now))
+            self.a.say(put("p", "room", {"y": 1}, self.talk.now))
+        told = []
+        for client in (self.a, self.b, self.c):
+            (update,) = updates(client)
+            told.append({(soul, key) for soul, node in update["put"].items() for key in node if key != "_"})
+        hall, room, yard = ("hall", "x"), ("room", "x"), ("yard", "x")
+        self.assertEqual([{hall, room}, {room, ("room", "y"), yard}, {hall}], told)
+
+    def test_asks_after_the_put(self) -> None:
+        """Who asks in the same turn in which something was put hears of it once: in the answer."""
+        with self.talk.one_turn():
+            self.a.say(put("p1", "room", {"x": 1}, self.talk.now))
+            self.b.say({"#": "g", "get": {"#": "room"}})
+        (said,) = [message for message in self.b.take() if "put" in message]
+        self.assertEqual("g", said["@"])
+        self.a.say(put("p2", "room", {"x": 2}, self.talk.now))
+        self.assertEqual([{"x": 2}], told_values(self.b, "room"))
+
     def test_cut(self) -> None:
         """A large update is cut into several, each cell in one of them."""
         talk = Conversation(limits=Limits(answer_bytes=300))
