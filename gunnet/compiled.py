@@ -27,6 +27,6 @@ else:
     def mypyc_attr(**_):
         """
         What mypyc is to know of a class; nothing happens when the program runs. C{acyclic} ones the garbage
-        collector does not look at: none of them may lead back to itself.
+        collector does not look at: none of them may be all that keeps something alive which leads to it.
         """
         return lambda described: described

@@ -182,10 +182,10 @@ class Updates:
             tables = self._subscriptions.tables(change.soul, change.key)
             if not tables and not above:
                 continue
-            sort = (tuple([id(table) for table in tables]), change.known_by, change.told)
-            audience = audiences.get(sort)
+            kind = (tuple([id(table) for table in tables]), change.known_by, change.told)
+            audience = audiences.get(kind)
             if audience is None:
-                audience = audiences[sort] = Audience(self._interested(change, tables, above))
+                audience = audiences[kind] = Audience(self._interested(change, tables, above))
             audience.indexes.append(index)
         return list(audiences.values())
 

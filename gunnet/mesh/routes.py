@@ -21,7 +21,7 @@ _NOBODY: frozenset[str] = frozenset()
 @mypyc_attr(acyclic=True)
 class Origin:
     """
-    A put and who sent it.
+    A put and who sent it. Who sent it leads back here by its link, which has an end before the relay has.
 
     @ivar parts: commits and deferred cells that its ack still waits for.
     @ivar checked: whether it had to be judged by the firewall.
