@@ -9,7 +9,8 @@ Data walks through these rooms in one direction and comes out the other side::
 
 The core decides. It reads no clock, throws no dice and opens nothing:
 
-  - L{gunnet.limits}: every bound, by name; L{gunnet.counters}: what was refused, evicted or went wrong.
+  - L{gunnet.limits}: every bound, by name; L{gunnet.counters}: what was refused, evicted or went wrong;
+    L{gunnet.acyclic}: what mypyc is to know.
   - L{gunnet.wire}: what is said. C{message} (frames and messages), C{envelope} (the fields of one), C{jstext}
     (numbers, strings and text order exactly as JavaScript has them), C{dup} (the id memory), C{ids}.
   - L{gunnet.graph}: what is known. C{ham} (which write stands), C{node} and C{meta} (puts checked and taken

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 
 def is_compiled() -> bool:
@@ -18,15 +17,3 @@ def is_compiled() -> bool:
 def how() -> str:
     """The same, for people."""
     return "compiled" if is_compiled() else "pure Python"
-
-
-if TYPE_CHECKING:
-    from mypy_extensions import mypyc_attr as mypyc_attr
-else:
-
-    def mypyc_attr(**_):
-        """
-        What mypyc is to know of a class; nothing happens when the program runs. C{acyclic} ones the garbage
-        collector does not look at: none of them may be all that keeps something alive which leads to it.
-        """
-        return lambda described: described

@@ -16,7 +16,10 @@ import gunnet
 
 PACKAGE = os.path.dirname(os.path.abspath(gunnet.__file__))
 
-CORE = ("gunnet.limits", "gunnet.counters", "gunnet.wire", "gunnet.graph", "gunnet.sea", "gunnet.mesh")
+CORE = (
+    *("gunnet.acyclic", "gunnet.limits", "gunnet.counters"),
+    *("gunnet.wire", "gunnet.graph", "gunnet.sea", "gunnet.mesh"),
+)
 PORTS = ("gunnet.transport.interface", "gunnet.store.interface")
 COMMAND_LINE = ("gunnet.tap", "gunnet.cli", "gunnet.__main__")
 FORBIDDEN_IN_CORE = (
@@ -175,6 +178,7 @@ from ..store import lmdb
             "gunnet.sea": ("gunnet.mesh", *PORTS),
             "gunnet.limits": ("gunnet",),
             "gunnet.counters": ("gunnet",),
+            "gunnet.acyclic": ("gunnet",),
         }
         for name, imported in self.importing():
             for room, later in before.items():

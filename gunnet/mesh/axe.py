@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gunnet.compiled import mypyc_attr
+from gunnet.acyclic import mypyc_attr
 from gunnet.counters import Counters
 from gunnet.graph.answer import NodeCells, in_order, render
 from gunnet.graph.ham import Cell

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gunnet.compiled import mypyc_attr
+from gunnet.acyclic import mypyc_attr
 from gunnet.graph.lex import Query
 from gunnet.mesh.peer import Peer
 from gunnet.wire import jstext
