@@ -49,13 +49,11 @@ class Dup(Generic[Entry]):
 
     def renew(self, name: str) -> Entry | None:
         """The entry of an id, which is now remembered anew; L{None} if it was not remembered."""
-        entry = self._young.get(name)
-        if entry is None:
-            entry = self.find(name)
-            if entry is not None:
-                self._middle.pop(name, None)
-                self._old.pop(name, None)
-                self.remember(name, entry)
+        entry = self.find(name)
+        if entry is not None and name not in self._young:
+            self._middle.pop(name, None)
+            self._old.pop(name, None)
+            self.remember(name, entry)
         return entry
 
     def remember(self, name: str, entry: Entry) -> None:
