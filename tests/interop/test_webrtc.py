@@ -218,6 +218,7 @@ class MemberTests(Pages):
         relay, alice, _ = await self.begin()
         member = Member(self, relay.url, paints=True)
         await member.heard("Ready")
+        await member.logs("linked to")  # else each announces itself while the other is not there yet
         await self.join(relay, alice)
         await until(alice, "tracks.length > 0")
         await relay.kill()
