@@ -20,7 +20,7 @@ from setuptools.command.build_ext import build_ext
 
 HOT = {
     "gunnet": "counters limits",
-    "gunnet/wire": "dup jstext message",
+    "gunnet/wire": "dup ids jstext message",
     "gunnet/graph": "answer cache deferred expiry ham lex merge node",
     "gunnet/mesh": (
         "askback axe behind checks commits flood forward gets group heard inboxes interest outbox pace peers"
@@ -28,6 +28,7 @@ HOT = {
     ),
     "gunnet/store": "records",
     "gunnet/transport": "text_frames",
+    "gunnet/bench": "fanout frames latencies tally",
 }
 """
 What each put and each get goes through. Calls from one of them to another are cheap, so one that is left out

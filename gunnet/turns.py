@@ -314,7 +314,7 @@ class MeshService(Service):
         self._commit = None
         if error is None:
             self.timings.commits.observe(max(0.0, self._now() - began) / 1000)
-            self.timings.commit_cells.observe(len(commit.batch.cells))
+            self.timings.commit_cells.observe(commit.batch.count)
             self._to_ack.append(commit)
         self.relay.settled(commit, error)
         self._soon()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from gunnet.counters import Counters
 from gunnet.graph.cache import HotNode, HotNodes
@@ -19,23 +18,35 @@ from gunnet.wire.jstext import order_key
 _CELL_BYTES = 300
 
 
-@dataclass(slots=True)
 class Batch:
     """
     Accepted cells that go to the store in one commit.
 
-    @ivar cells: (soul, key) to cell.
+    @ivar signed: whether they are of souls with signatures (L{is_signed}).
+    @ivar nodes: soul to key to cell.
+    @ivar count: how many cells there are.
     @ivar size: roughly what they take in memory, in bytes.
     """
 
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
-    size: int = 0
+    __slots__ = ("count", "nodes", "signed", "size")
+
+    def __init__(self, *, signed: bool) -> None:
+        self.signed = signed
+        self.nodes: dict[str, dict[str, Cell]] = {}
+        self.count = 0
+        self.size = 0
 
     def add(self, soul: str, key: str, cell: Cell) -> int:
         """Put in a cell, over what is there. @return: the bytes by which this grew."""
-        before = self.cells.get((soul, key))
-        self.cells[(soul, key)] = cell
+        before: Cell | None = None
+        node = self.nodes.get(soul)
+        if node is None:
+            self.nodes[soul] = {key: cell}
+        else:
+            before = node.get(key)
+            node[key] = cell
         if before is None:
+            self.count += 1
             grown = _CELL_BYTES + len(soul) + len(key) + len(cell[1])
         else:
             grown = len(cell[1]) - len(before[1])
@@ -43,8 +54,8 @@ class Batch:
         return grown
 
     def rows(self) -> list[tuple[str, str, Cell]]:
-        """All (soul, key, cell)."""
-        return [(soul, key, cell) for (soul, key), cell in self.cells.items()]
+        """All (soul, key, cell), those of one soul together."""
+        return [(soul, key, cell) for soul, node in self.nodes.items() for key, cell in node.items()]
 
 
 def is_signed(soul: str) -> bool:
@@ -66,9 +77,9 @@ class Graph:
     def __init__(self, store: Store, limits: Limits, counters: Counters) -> None:
         self._store = store
         self._hot = HotNodes(limits, counters)
-        self._open = [Batch(), Batch()]  # by is_signed
-        self._waiting: dict[str, dict[str, tuple[Cell, Batch]]] = {}
-        self._waiting_souls: list[tuple[bytes, str]] | None = None  # in order, made when it is asked for
+        self._open = [Batch(signed=False), Batch(signed=True)]
+        self._handed_over: tuple[list[Batch], list[Batch]] = ([], [])  # by signed, the oldest first
+        self._fresh_souls: list[tuple[bytes, str]] | None = None  # in order, made when it is asked for
         self.now = 0.0
         self.pending_bytes = 0
         self.watch: Callable[[str, str, Cell | None], None] | None = None
@@ -87,12 +98,35 @@ class Graph:
         node = self._hot.find(soul)
         if node is not None:
             return node.cells.get(key)
-        waiting = self._waiting.get(soul)
-        if waiting is not None:
-            entry = waiting.get(key)
-            if entry is not None:
-                return entry[0]
-        return self._store.cell(soul, key)
+        signed = is_signed(soul)
+        fresh = self._open[signed].nodes.get(soul)
+        cell = None if fresh is None else fresh.get(key)
+        if cell is None:
+            cell = self._under_way(soul, key, signed)
+        return self._store.cell(soul, key) if cell is None else cell
+
+    def _under_way(self, soul: str, key: str, signed: bool) -> Cell | None:
+        """The newest of the cells that were handed over and are not settled."""
+        handed_over = self._handed_over[signed]
+        for at in range(len(handed_over) - 1, -1, -1):
+            node = handed_over[at].nodes.get(soul)
+            if node is not None:
+                cell = node.get(key)
+                if cell is not None:
+                    return cell
+        return None
+
+    def _fresh(self, soul: str) -> dict[str, Cell]:
+        """All cells of a soul that are not settled, by key."""
+        signed = is_signed(soul)
+        batches = [*self._handed_over[signed], self._open[signed]]
+        nodes = [batch.nodes[soul] for batch in batches if soul in batch.nodes]
+        if len(nodes) == 1:
+            return nodes[0]
+        fresh: dict[str, Cell] = {}
+        for node in nodes:
+            fresh.update(node)
+        return fresh
 
     def stored(self) -> Iterator[tuple[str, str, Cell]]:
         """
@@ -109,13 +143,10 @@ class Graph:
         if self.watch is not None:
             self.watch(soul, key, cell)
         batch = self._open[is_signed(soul)]
+        souls = len(batch.nodes)
         self.pending_bytes += batch.add(soul, key, cell)
-        waiting = self._waiting.get(soul)
-        if waiting is None:
-            self._waiting[soul] = {key: (cell, batch)}
-            self._waiting_souls = None
-        else:
-            waiting[key] = (cell, batch)
+        if len(batch.nodes) > souls:
+            self._fresh_souls = None
         self._hot.update(soul, key, cell)
 
     def confirm(self, soul: str, key: str) -> bool:
@@ -125,11 +156,14 @@ class Graph:
 
         @return: whether that was so.
         """
-        entry = self._waiting.get(soul, {}).get(key)
-        if entry is None:
+        signed = is_signed(soul)
+        fresh = self._open[signed].nodes.get(soul)
+        if fresh is not None and key in fresh:
+            return True
+        cell = self._under_way(soul, key, signed)
+        if cell is None:
             return False
-        if entry[1] is not self._open[is_signed(soul)]:
-            self.take(soul, key, entry[0])
+        self.take(soul, key, cell)
         return True
 
     def cut(self, *, signed: bool = False) -> Batch | None:
@@ -139,9 +173,10 @@ class Graph:
         @param signed: of which souls (L{is_signed}).
         """
         batch = self._open[signed]
-        if not batch.cells:
+        if not batch.count:
             return None
-        self._open[signed] = Batch()
+        self._handed_over[signed].append(batch)
+        self._open[signed] = Batch(signed=signed)
         return batch
 
     def settle(self, batch: Batch, *, stored: bool) -> None:
@@ -151,21 +186,19 @@ class Graph:
         if stored:
             self._store.refresh()
         self.pending_bytes -= batch.size
-        for soul, key in batch.cells:
-            waiting = self._waiting[soul]
-            if waiting[key][1] is batch:
-                del waiting[key]
-                if not waiting:
-                    del self._waiting[soul]
-                    self._waiting_souls = None
-                if not stored:
-                    self._hot.drop(soul)
-                    if self.watch is not None:
-                        self.watch(soul, key, None)
+        self._handed_over[batch.signed].remove(batch)
+        self._fresh_souls = None
+        if stored:
+            return
+        for soul, key, _ in batch.rows():
+            if key not in self._fresh(soul):
+                self._hot.drop(soul)
+                if self.watch is not None:
+                    self.watch(soul, key, None)
 
     def open_cells(self, *, signed: bool) -> int:
         """How many cells were accepted that L{cut} has not handed over."""
-        return len(self._open[signed].cells)
+        return self._open[signed].count
 
     def node(self, soul: str) -> HotNode | None:
         """A whole node, if it is in memory."""
@@ -178,18 +211,20 @@ class Graph:
         @raise gunnet.store.interface.StoreError: if the store can't be read.
         """
         kept = self._store.node(soul, span, reverse=reverse)
-        waiting = self._waiting.get(soul)
-        if waiting is None:
+        unsettled = self._fresh(soul)
+        if not unsettled:
             return kept
-        fresh = [(key, entry[0]) for key, entry in waiting.items() if span.holds(key)]
+        fresh = [(key, cell) for key, cell in unsettled.items() if span.holds(key)]
         fresh.sort(key=lambda item: order_key(item[0]), reverse=reverse)
         return _merge(kept, fresh, reverse=reverse)
 
     def souls(self, span: Span, *, reverse: bool = False) -> Iterator[str]:
         """The souls that have a cell, in order. Lazy; must not be held across a turn."""
-        in_order = self._waiting_souls
+        in_order = self._fresh_souls
         if in_order is None:
-            in_order = self._waiting_souls = sorted([(order_key(soul), soul) for soul in self._waiting])
+            batches = [*self._handed_over[False], *self._handed_over[True], *self._open]
+            unsettled = {soul for batch in batches for soul in batch.nodes}
+            in_order = self._fresh_souls = sorted([(order_key(soul), soul) for soul in unsettled])
         first = 0 if span.first is None else bisect_left(in_order, (order_key(span.first), ""))
         is_open = not span.prefix and span.last is None
         fresh = [(soul, _NO_CELL) for _, soul in in_order[first:] if is_open or span.holds(soul)]

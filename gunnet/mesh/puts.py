@@ -303,7 +303,7 @@ class Puts:
         waiting.clear()
         if self._peers.trace is not None:
             for origin in commit.origins:
-                self.note(origin, "store", f"handed over with {len(batch.cells)} properties")
+                self.note(origin, "store", f"handed over with {batch.count} properties")
         return commit
 
     def settle(self, commit: Commit, error: str | None) -> None:
@@ -324,7 +324,7 @@ class Puts:
         self.plain -= sum([not origin.checked for origin in commit.origins])
         if error is None:
             self._counters.count("commits_done")
-            self._counters.count("cells_stored", len(commit.batch.cells))
+            self._counters.count("cells_stored", commit.batch.count)
             for origin in commit.origins:
                 self._finish_part(origin)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gunnet.graph.ham import Cell
-from gunnet.store.layout import HEAD, PART_BYTES, SHORT, record_of, soul_base
+from gunnet.store.layout import HEAD, PART_BYTES, SHORT, record_of
 
 
 def records_of(cells: Sequence[tuple[str, str, Cell]]) -> list[tuple[bytes, bytes]]:
@@ -23,8 +23,8 @@ def records_of(cells: Sequence[tuple[str, str, Cell]]) -> list[tuple[bytes, byte
     plain = False
     for soul, key, (state, value) in cells:
         if soul != soul_before:
-            base = soul_base(soul)
-            plain = len(base) <= PART_BYTES + 1
+            plain = len(soul) <= PART_BYTES and soul.isascii() and "\0" not in soul
+            base = soul.encode("ascii") + b"\x00" if plain else b""
             soul_before = soul
         if plain and key.isascii() and len(key) <= PART_BYTES:
             records.append((base + key.encode("ascii"), pack(SHORT, state) + value))

@@ -136,7 +136,7 @@ def commit(graph: Graph, store: MemoryStore) -> None:
     """Store what waits."""
     batch = graph.cut()
     if batch is not None:
-        store.commit([(soul, key, cell) for (soul, key), cell in batch.cells.items()])
+        store.commit(batch.rows())
         graph.settle(batch, stored=True)
 
 

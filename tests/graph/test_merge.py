@@ -18,7 +18,7 @@ from gunnet.counters import Counters
 from gunnet.graph.answer import Selection
 from gunnet.graph.ham import Cell
 from gunnet.graph.lex import ALL, Query, Span
-from gunnet.graph.merge import Batch, Graph
+from gunnet.graph.merge import Batch, Graph, is_signed
 from gunnet.limits import Limits
 from gunnet.store.memory import MemoryStore
 from tests.graph.nodes import cells_of, chunks, commit
@@ -26,11 +26,6 @@ from tests.wire.javascript import units
 
 OLD = (1.0, b'"old"')
 NEW = (2.0, b'"new"')
-
-
-def cells(batch: Batch) -> list[tuple[str, str, Cell]]:
-    """A batch as stores take it."""
-    return [(soul, key, cell) for (soul, key), cell in batch.cells.items()]
 
 
 class GraphTests(SynchronousTestCase):
@@ -67,7 +62,7 @@ class GraphTests(SynchronousTestCase):
             if step == "open":
                 batch = self.cut()
             elif step == "cut":
-                self.store.commit(cells(batch))
+                self.store.commit(batch.rows())
                 self.graph.settle(batch, stored=True)
         self.assertEqual(self.store.cell("s", "k"), OLD)
 
@@ -76,10 +71,10 @@ class GraphTests(SynchronousTestCase):
         self.graph.take("s", "k", OLD)
         self.graph.take("s", "k", NEW)
         self.graph.take("t", "k", OLD)
-        self.assertEqual(cells(self.cut()), [("s", "k", NEW), ("t", "k", OLD)])
+        self.assertEqual(self.cut().rows(), [("s", "k", NEW), ("t", "k", OLD)])
         self.assertIsNone(self.graph.cut())
         self.graph.take("s", "l", OLD)
-        self.assertEqual(cells(self.cut()), [("s", "l", OLD)])
+        self.assertEqual(self.cut().rows(), [("s", "l", OLD)])
 
     def test_failed(self) -> None:
         """What could not be stored is not known any more; what was stored before is known again."""
@@ -123,11 +118,11 @@ class GraphTests(SynchronousTestCase):
         self.assertTrue(self.graph.confirm("s", "k"))
         self.assertEqual(self.graph.pending_bytes, 2 * size)
         second = self.cut()
-        self.assertEqual(cells(second), cells(first))
-        self.store.commit(cells(first))
+        self.assertEqual(second.rows(), first.rows())
+        self.store.commit(first.rows())
         self.graph.settle(first, stored=True)
         self.assertTrue(self.graph.confirm("s", "k"))
-        self.store.commit(cells(second))
+        self.store.commit(second.rows())
         self.graph.settle(second, stored=True)
         commit(self.graph, self.store)
         self.assertFalse(self.graph.confirm("s", "k"))
@@ -210,7 +205,7 @@ class GraphTests(SynchronousTestCase):
         )
 
 
-SOULS = ["s", "sa", "\U0001f600", "\ue000"]
+SOULS = ["s", "sa", "~s", "\U0001f600", "\ue000"]
 KEYS = ["a", "b", "10", "9", "\uffff", "\U00010000"]
 SPANS = [ALL, Span("s"), Span("", "9"), Span("", None, "b"), Span("\ud83d"), Span("", "a", "\U00010000")]
 
@@ -245,16 +240,18 @@ class GraphMachine(RuleBasedStateMachine):
         if waiting:
             self.open[soul, key] = waiting[0]
 
-    @precondition(lambda self: len(self.under_way) < 2)
-    @rule()
-    def cut(self) -> None:
-        """A commit begins."""
-        batch = self.graph.cut()
-        assert (batch is not None) == bool(self.open)
+    @precondition(lambda self: len(self.under_way) < 3)
+    @rule(signed=st.booleans())
+    def cut(self, signed: bool) -> None:
+        """A commit begins, of what is signed or of the rest."""
+        batch = self.graph.cut(signed=signed)
+        table = {name: cell for name, cell in self.open.items() if is_signed(name[0]) is signed}
+        assert (batch is not None) == bool(table)
         if batch is not None:
-            assert batch.cells == self.open
-            self.under_way.append((batch, self.open))
-            self.open = {}
+            assert {(soul, key): cell for soul, key, cell in batch.rows()} == table
+            assert batch.count == len(table)
+            self.under_way.append((batch, table))
+            self.open = {name: cell for name, cell in self.open.items() if name not in table}
 
     @precondition(lambda self: self.under_way)
     @rule(stored=st.booleans())
@@ -262,7 +259,7 @@ class GraphMachine(RuleBasedStateMachine):
         """The oldest commit ends."""
         batch, table = self.under_way.pop(0)
         if stored:
-            self.store.commit(cells(batch))
+            self.store.commit(batch.rows())
             self.stored.update(table)
         self.graph.settle(batch, stored=stored)
 

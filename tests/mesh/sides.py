@@ -88,7 +88,7 @@ class Side:
         """Store what waits."""
         batch = self.graph.cut()
         if batch is not None:
-            self.store.commit([(soul, key, cell) for (soul, key), cell in batch.cells.items()])
+            self.store.commit(batch.rows())
             self.graph.settle(batch, stored=True)
 
     @property

@@ -158,7 +158,7 @@ class PlainCase(SynchronousTestCase):
             self.graph.take(soul, key, cell)
         batch = self.graph.cut()
         if batch is not None:
-            self.store.commit([(soul, key, cell) for (soul, key), cell in batch.cells.items()])
+            self.store.commit(batch.rows())
             self.graph.settle(batch, stored=True)
 
     @property
