@@ -278,8 +278,11 @@ class MeshService(Service):
         """Do with links what a turn asks for."""
         for link in turn.hold:
             self._guarded(link, link.pause_reading)
-        for link, frames in turn.frames:
-            self._guarded(link, partial(link.send, *frames))
+        for link, frames in turn.frames:  # as L{_guarded} does it, which costs a tenth of a send
+            try:
+                link.send(*frames)
+            except Exception:
+                self._failed(link)
         for drop in turn.drops:
             self._log.info("dropping {peer}: {reason}", peer=drop.link.name, reason=drop.reason)
             self._guarded(drop.link, partial(drop.link.drop, drop.reason))
@@ -291,12 +294,15 @@ class MeshService(Service):
         try:
             action()
         except Exception:
-            self.relay.counters.count("faults")
-            self._log.failure("{link} failed", link=link.name)
-            try:
-                link.drop("internal error")
-            except Exception:
-                self._log.failure("{link} could not be dropped", link=link.name)
+            self._failed(link)
+
+    def _failed(self, link: Link) -> None:
+        self.relay.counters.count("faults")
+        self._log.failure("{link} failed", link=link.name)
+        try:
+            link.drop("internal error")
+        except Exception:
+            self._log.failure("{link} could not be dropped", link=link.name)
 
     def _begin(self, commit: Commit) -> None:
         began = self._now()

@@ -106,11 +106,13 @@ class ServerLink(WebSocketLink, LightServerProtocol):  # type: ignore[misc]
         data = self.factory.framed(frames)
         transport = self.transport
         if _has_nothing_waiting(transport):
-            sent = transport.writeSomeData(data)
+            try:
+                sent = transport.socket.send(data)
+            except OSError:
+                sent = 0  # the buffer is full, or the connection is gone, of which Twisted hears as well
             if sent == len(data):
                 return
-            if isinstance(sent, int):
-                data = data[sent:]
+            data = data[sent:]
         transport.write(data)
 
     def sendHttpErrorResponse(
