@@ -35,7 +35,7 @@ PACKAGES = {
 """Debian's packages that the interoperation tests use, and a program of each."""
 
 COMPILED = (
-    *("tests.test_compiled", "tests.wire", "tests.graph", "tests.mesh", "tests.hostile"),
+    *("tests.test_compiled", "tests.wire", "tests.graph", "tests.mesh", "tests.hostile", "tests.bench"),
     *("tests.transport", "tests.store", "tests.crash", "tests.interop.test_gunjs"),
 )
 """Not those of the shell: they put something in place of methods, which what is compiled does not allow."""

@@ -107,7 +107,8 @@ class FrameReader:
         else:
             end = at + 2
         if at > start:
-            found.append((TEXT, data[start:at]))  # which is data itself, if it ends there
+            # Compiled, a slice is a copy, even that of all.
+            found.append((TEXT, data if at - start == size else data[start:at]))
         if at < size:
             self._held.append(data[at:])
             self._held_bytes = size - at

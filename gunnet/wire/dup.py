@@ -14,19 +14,19 @@ Entry = TypeVar("Entry")
 
 class Dup(Generic[Entry]):
     """
-    Ids with an entry each, remembered for at least C{limits.dup_ms} after they were last seen and for
-    one and a half times that at most; gun.js keeps them for one to two times as long.
+    Ids with an entry each, remembered for at least C{limits.dup_ms} after they were last seen and for twice
+    that at most, as gun.js has it.
 
-    Three generations of half that time follow one another; to renew an id is to move it to the youngest.
-    When C{limits.dup_ids} are in memory, the oldest generation goes early. An id that is pinned is found
-    for C{limits.rtc_ms} to twice that, so that WebRTC candidates that trickle in late still find their way.
+    Two generations of that time follow one another, as each costs every new id a look; to renew an id is to
+    move it to the younger. When C{limits.dup_ids} are in memory, the older generation goes early. An id that
+    is pinned is found for C{limits.rtc_ms} to twice that, so that WebRTC candidates that trickle in late
+    still find their way.
     """
 
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
         self._young: dict[str, Entry] = {}
-        self._middle: dict[str, Entry] = {}
         self._old: dict[str, Entry] = {}
         self._turns_at: float | None = None
         self._pinned: dict[str, Entry] = {}
@@ -34,24 +34,21 @@ class Dup(Generic[Entry]):
         self._pins_turn_at: float | None = None
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._middle) + len(self._old)
+        return len(self._young) + len(self._old)
 
     def find(self, name: str) -> Entry | None:
         """The entry of an id, L{None} if it is not remembered. Does not renew."""
         entry = self._young.get(name)
         if entry is None:
-            entry = self._middle.get(name)
-            if entry is None:
-                entry = self._old.get(name)
-                if entry is None and (self._pinned or self._pinned_old):
-                    entry = self._pinned.get(name) or self._pinned_old.get(name)
+            entry = self._old.get(name)
+            if entry is None and (self._pinned or self._pinned_old):
+                entry = self._pinned.get(name) or self._pinned_old.get(name)
         return entry
 
     def renew(self, name: str) -> Entry | None:
         """The entry of an id, which is now remembered anew; L{None} if it was not remembered."""
         entry = self.find(name)
         if entry is not None and name not in self._young:
-            self._middle.pop(name, None)
             self._old.pop(name, None)
             self.remember(name, entry)
         return entry
@@ -59,7 +56,7 @@ class Dup(Generic[Entry]):
     def remember(self, name: str, entry: Entry) -> None:
         """Remember an id, in place of what was known of it."""
         self._young[name] = entry
-        if len(self._young) >= self._limits.dup_ids // 3:
+        if len(self._young) >= self._limits.dup_ids // 2:
             self._counters.count("dup_ids_evicted", len(self._old))
             self._shift()
 
@@ -80,12 +77,11 @@ class Dup(Generic[Entry]):
         if self._pins_turn_at is None or now >= self._pins_turn_at:
             self._pinned_old, self._pinned = self._pinned, {}
             self._pins_turn_at = now + self._limits.rtc_ms
-        half = self._limits.dup_ms / 2
         if self._turns_at is None:
-            self._turns_at = now + half
+            self._turns_at = now + self._limits.dup_ms
         elif now >= self._turns_at:
             self._shift()
-            self._turns_at = now + half
+            self._turns_at = now + self._limits.dup_ms
 
     @property
     def next_at(self) -> float | None:
@@ -95,6 +91,5 @@ class Dup(Generic[Entry]):
         return self._pins_turn_at if self._pinned or self._pinned_old else None
 
     def _shift(self) -> None:
-        self._old = self._middle
-        self._middle = self._young
+        self._old = self._young
         self._young = {}

@@ -62,7 +62,7 @@ class IdTests(SynchronousTestCase):
             self.talk.advance(8_900)
             self.a.say(get("g", "s"))
         self.assertEqual(1, len(self.a.answers("g")))
-        self.talk.advance(13_600)
+        self.talk.advance(18_100)
         self.a.say(get("g", "s"))
         self.assertEqual(2, len(self.a.answers("g")))
 
@@ -85,7 +85,7 @@ class IdTests(SynchronousTestCase):
         self.talk.advance(990)
         self.a.say(get("g", "s"))
         self.assertEqual(1, len(self.a.answers("g")))
-        self.talk.advance(1_600)
+        self.talk.advance(2_100)
         self.a.say(get("g", "s"))
         self.assertEqual(2, len(self.a.answers("g")))
 

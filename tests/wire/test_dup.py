@@ -13,7 +13,7 @@ from tests.wire.javascript import checked
 
 START = 1_800_000_000_000.0
 LIFE_MIN = 9_000.0
-LIFE_MAX = 13_500.0
+LIFE_MAX = 18_000.0
 
 
 class Memory:
@@ -48,7 +48,7 @@ class Memory:
 
 
 class LifeTests(SynchronousTestCase):
-    """An id is remembered for 9 to 13.5 seconds after it was last seen."""
+    """An id is remembered for 9 to 18 seconds after it was last seen."""
 
     def test_find(self) -> None:
         """What was remembered is found, and nothing else; what is remembered anew takes its place."""
@@ -78,7 +78,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_life_after_idling(self) -> None:
         """An id that comes after a long silence lives as long: nothing was remembered, so no clock ran."""
-        for idle in (4_499, 4_500, 9_001, 13_501, 20_000, 86_400_000):
+        for idle in (8_999, 9_000, 18_001, 20_000, 86_400_000):
             memory = Memory()
             memory.hear("before")
             memory.wait(20_000)
@@ -119,7 +119,7 @@ class LifeTests(SynchronousTestCase):
         """To look is not to see."""
         memory = Memory()
         memory.hear("a")
-        for _ in range(140):
+        for _ in range(185):
             memory.wait(100)
             memory.dup.find("a")
         self.assertIsNone(memory.dup.find("a"))
@@ -132,17 +132,17 @@ class LifeTests(SynchronousTestCase):
         wakes = 0
         while (at := memory.dup.next_at) is not None:
             self.assertGreater(at, memory.now)
-            self.assertLessEqual(at, memory.now + LIFE_MIN / 2)
+            self.assertLessEqual(at, memory.now + LIFE_MIN)
             memory.now = at
             memory.dup.pass_time(at)
             wakes += 1
         self.assertEqual(len(memory.dup), 0)
-        self.assertLessEqual(wakes, 3)
+        self.assertLessEqual(wakes, 2)
 
     @checked
     @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 6_000)), max_size=40))
     def test_any_course(self, course: list[tuple[str, float]]) -> None:
-        """Whatever comes when: what was seen within 9 s is found, what was not within 13.5 s is not."""
+        """Whatever comes when: what was seen within 9 s is found, what was not within 18 s is not."""
         memory = Memory()
         seen: dict[str, float] = {}
         for name, pause in course:
@@ -161,22 +161,22 @@ class BoundTests(SynchronousTestCase):
     """Not more ids are remembered than L{Limits.dup_ids}."""
 
     def test_bound(self) -> None:
-        """When too many come, the oldest go and are counted; the latest third at least is kept."""
+        """When too many come, the oldest go and are counted; the latest half at least is kept, but for one."""
         memory = Memory(Limits(dup_ids=300))
         for number in range(1_000):
             memory.dup.remember(f"id{number}", "entry")
             self.assertLessEqual(len(memory.dup), 300)
-            for recent in range(max(0, number - 99), number + 1):
+            for recent in range(max(0, number - 148), number + 1):
                 self.assertIsNotNone(memory.dup.find(f"id{recent}"))
         self.assertEqual(memory.counters["dup_ids_evicted"], 1_000 - len(memory.dup))
         self.assertIsNone(memory.dup.find("id0"))
 
     def test_none_evicted(self) -> None:
-        """Up to two thirds of the bound in one span of time, nothing is evicted."""
+        """Below the bound, nothing is evicted."""
         memory = Memory(Limits(dup_ids=300))
-        for number in range(200):
+        for number in range(299):
             memory.dup.remember(f"id{number}", "entry")
-        self.assertEqual(len(memory.dup), 200)
+        self.assertEqual(len(memory.dup), 299)
         self.assertEqual(memory.counters["dup_ids_evicted"], 0)
 
     def test_bound_with_renewals(self) -> None:
@@ -247,7 +247,7 @@ class PinTests(SynchronousTestCase):
         memory.hear("b")
         memory.dup.pin("a", "pinned")
         self.assertEqual(memory.dup.find("a"), "entry of a")
-        memory.wait(15_000)
+        memory.wait(19_000)
         self.assertEqual(memory.dup.find("a"), "pinned")
         self.assertIsNone(memory.dup.find("b"))
 
