@@ -19,6 +19,12 @@ from gunnet.limits import Limits
 from gunnet.mesh.peer import Interest, Peer
 from gunnet.wire.jstext import order_key
 
+Table = dict[Peer, None]
+"""
+Peers, as the keys. One of a single peer is the same for all that it alone is subscribed to, as most is wanted
+by one peer only and a table weighs more than all else of a subscription; so it is never changed.
+"""
+
 
 class Subscriptions:
     """
@@ -32,7 +38,9 @@ class Subscriptions:
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
-        self._nodes: dict[str | Span, dict[str | Span | None, dict[Peer, None]]] = {}
+        self._whole: dict[str | Span, Table] = {}
+        self._parts: dict[str | Span, dict[str | Span, Table]] = {}
+        self._alone: dict[Peer, Table] = {}
         self._souls = _Spans(limits)
         self._keys: dict[str | Span, _Spans] = {}
         self._count = 0
@@ -60,7 +68,7 @@ class Subscriptions:
         elif not self._has_room(*interest):
             self._counters.count("spans_refused")
         else:
-            self._enter(*interest)[peer] = None
+            self._enter(peer, *interest)
             peer.subscriptions[interest] = None
             self._count += 1
             self.size += size
@@ -74,22 +82,58 @@ class Subscriptions:
         spans = self._keys.get(soul)
         return not isinstance(key, Span) or spans is None or spans.has_room_for(key)
 
-    def _enter(self, soul: str | Span, key: str | Span | None) -> dict[Peer, None]:
-        """The peers subscribed to something, to be added to."""
-        keys = self._nodes.get(soul)
+    def _enter(self, peer: Peer, soul: str | Span, key: str | Span | None) -> None:
+        table = self._table(soul, key)
+        if table is None:
+            alone = self._alone.get(peer)
+            if alone is None:
+                alone = self._alone[peer] = {peer: None}
+            self._keep(soul, key, alone)
+        elif len(table) == 1:
+            self._keep(soul, key, {**table, peer: None})
+        else:
+            table[peer] = None
+
+    def _table(self, soul: str | Span, key: str | Span | None) -> Table | None:
+        """Who is subscribed to exactly that."""
+        if key is None:
+            return self._whole.get(soul)
+        keys = self._parts.get(soul)
+        return None if keys is None else keys.get(key)
+
+    def _keep(self, soul: str | Span, key: str | Span | None, table: Table) -> None:
+        """Have a table where there is none, or another one."""
+        if isinstance(soul, Span) and soul not in self._whole and soul not in self._parts:
+            self._souls.add(soul)
+        if key is None:
+            self._whole[soul] = table
+            return
+        keys = self._parts.get(soul)
         if keys is None:
-            keys = self._nodes[soul] = {}
-            if isinstance(soul, Span):
-                self._souls.add(soul)
-        peers = keys.get(key)
-        if peers is None:
-            peers = keys[key] = {}
-            if isinstance(key, Span):
-                spans = self._keys.get(soul)
-                if spans is None:
-                    spans = self._keys[soul] = _Spans(self._limits)
-                spans.add(key)
-        return peers
+            keys = self._parts[soul] = {}
+        if isinstance(key, Span) and key not in keys:
+            spans = self._keys.get(soul)
+            if spans is None:
+                spans = self._keys[soul] = _Spans(self._limits)
+            spans.add(key)
+        keys[key] = table
+
+    def _drop(self, soul: str | Span, key: str | Span | None) -> None:
+        """Have no table any more."""
+        if key is None:
+            del self._whole[soul]
+        else:
+            keys = self._parts[soul]
+            del keys[key]
+            if not keys:
+                del self._parts[soul]
+        if isinstance(soul, Span) and soul not in self._whole and soul not in self._parts:
+            self._souls.remove(soul)
+        if isinstance(key, Span):
+            spans = self._keys[soul]
+            spans.remove(key)
+            if not len(spans):
+                del self._keys[soul]
 
     def end(self, peer: Peer, query: Query) -> bool:
         """
@@ -109,89 +153,76 @@ class Subscriptions:
         for interest in peer.subscriptions:
             self._leave(peer, interest)
         peer.subscriptions.clear()
+        self._alone.pop(peer, None)
 
     def _leave(self, peer: Peer, interest: Interest) -> None:
         soul, key = interest
         self._count -= 1
         self.size -= _size(interest)
-        keys = self._nodes[soul]
-        del keys[key][peer]
-        if keys[key]:
-            if self.on_unwanted is not None and all(peer.is_gunnet for peer in keys[key]):
-                self.on_unwanted(_query(soul, key))
-            return
-        del keys[key]
-        if not keys:
-            del self._nodes[soul]
-            if isinstance(soul, Span):
-                self._souls.remove(soul)
-        if isinstance(key, Span):
-            spans = self._keys[soul]
-            spans.remove(key)
-            if not len(spans):
-                del self._keys[soul]
-        if self.on_unwanted is not None:
+        table = self._table(soul, key)
+        if table is not None and len(table) > 1:
+            del table[peer]
+            unwanted = all(peer.is_gunnet for peer in table)
+        else:
+            self._drop(soul, key)
+            unwanted = True
+        if unwanted and self.on_unwanted is not None:
             self.on_unwanted(_query(soul, key))
 
     def wants(self, query: Query) -> bool:
         """Whether anybody is subscribed to exactly what C{query} selects."""
-        soul, key = _interest(query)
-        return key in self._nodes.get(soul, ())
+        return self._table(*_interest(query)) is not None
 
     def is_wanted_without(self, query: Query, peer: Peer) -> bool:
         """Whether anybody but C{peer} is subscribed to exactly what C{query} selects."""
-        soul, key = _interest(query)
-        peers = self._nodes.get(soul, {}).get(key, ())
-        return len(peers) > 1 or (len(peers) == 1 and peer not in peers)
+        table = self._table(*_interest(query))
+        return table is not None and (len(table) > 1 or peer not in table)
 
     def exactly(self, query: Query) -> list[Peer]:
         """Who is subscribed to exactly what C{query} selects."""
-        soul, key = _interest(query)
-        return list(self._nodes.get(soul, {}).get(key, ()))
+        return list(self._table(*_interest(query)) or ())
 
     def is_wanted_by_client(self, query: Query) -> bool:
         """Whether anybody but gunnet relays is subscribed to exactly what C{query} selects."""
-        soul, key = _interest(query)
-        return any(not peer.is_gunnet for peer in self._nodes.get(soul, {}).get(key, ()))
+        return any(not peer.is_gunnet for peer in self.exactly(query))
 
     def queries_of(self, soul: str) -> list[Query]:
         """What of one soul somebody is subscribed to, each once."""
-        return [_query(soul, key) for key in self._nodes.get(soul, ())]
+        whole = [_query(soul, None)] if soul in self._whole else []
+        return whole + [_query(soul, key) for key in self._parts.get(soul, ())]
 
     def queries(self) -> list[Query]:
         """What somebody is subscribed to, each once, without regard to budgets."""
-        return [_query(soul, key) for soul, keys in self._nodes.items() for key in keys]
+        whole = [_query(soul, None) for soul in self._whole]
+        return whole + [_query(soul, key) for soul, keys in self._parts.items() for key in keys]
 
     def may_be_wanted(self, soul: str) -> bool:
         """Whether somebody may be subscribed to something of a soul; if not, surely nobody is."""
-        return soul in self._nodes or len(self._souls) > 0
+        return soul in self._whole or soul in self._parts or len(self._souls) > 0
 
-    def tables(self, soul: str, key: str) -> list[dict[Peer, None]]:
+    def tables(self, soul: str, key: str) -> list[Table]:
         """
         The peers subscribed to a cell, as they are kept: the same tables for all cells that the same peers
         are subscribed to in the same way. A peer may be in more than one.
         """
-        found: list[dict[Peer, None]] = []
-        keys = self._nodes.get(soul)
-        if keys is not None:
-            self._add_tables(found, soul, key, keys)
+        found: list[Table] = []
+        self._add_tables(found, soul, key)
         if len(self._souls):
             for span in self._souls.that_hold(soul):
-                self._add_tables(found, span, key, self._nodes[span])
+                self._add_tables(found, span, key)
         return found
 
-    def _add_tables(
-        self,
-        found: list[dict[Peer, None]],
-        soul: str | Span,
-        key: str,
-        keys: dict[str | Span | None, dict[Peer, None]],
-    ) -> None:
-        for name in (None, key):
-            if name in keys:
-                found.append(keys[name])
-        if soul in self._keys:
-            found += [keys[span] for span in self._keys[soul].that_hold(key)]
+    def _add_tables(self, found: list[Table], soul: str | Span, key: str) -> None:
+        whole = self._whole.get(soul)
+        if whole is not None:
+            found.append(whole)
+        keys = self._parts.get(soul)
+        if keys is not None:
+            part = keys.get(key)
+            if part is not None:
+                found.append(part)
+            if soul in self._keys:
+                found += [keys[span] for span in self._keys[soul].that_hold(key)]
 
     def to(self, soul: str, key: str) -> Iterator[Peer]:
         """The peers subscribed to a cell; one may come more than once."""
@@ -200,11 +231,11 @@ class Subscriptions:
 
     def to_soul(self, soul: str) -> Iterator[Peer]:
         """The peers subscribed to anything of a soul; one may come more than once."""
-        for peers in self._nodes.get(soul, {}).values():
-            yield from peers
-        for span in self._souls.that_hold(soul):
-            for peers in self._nodes[span].values():
-                yield from peers
+        names: list[str | Span] = [soul, *self._souls.that_hold(soul)]
+        for name in names:
+            yield from self._whole.get(name, ())
+            for table in self._parts.get(name, {}).values():
+                yield from table
 
 
 class _Spans:

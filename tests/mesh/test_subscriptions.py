@@ -134,7 +134,8 @@ class ModelTests(SynchronousTestCase):
     def assert_empty(self, table: Subscriptions) -> None:
         """Nothing is left behind."""
         self.assertEqual((0, 0, []), (len(table), table.size, table.queries()))
-        self.assertEqual(({}, {}), (table._nodes, table._keys))
+        tables = (table._whole, table._parts, table._keys, table._alone)
+        self.assertEqual(({}, {}, {}, {}), tables)
         souls = table._souls
         self.assertEqual((0, {}, {}, 0), (len(souls), souls._prefixes, souls._lengths, souls._with_bounds))
 
