@@ -143,7 +143,7 @@ class Limits:
     @ivar traces: messages that are followed, and remembered for being asked about; the oldest goes.
     @ivar trace_steps: steps that are remembered of each.
     @ivar peers: links at one time; a further one is refused.
-    @ivar mapped_bytes: pages of the data file that were read and stay in memory, looked at every two seconds
+    @ivar mapped_bytes: pages of the data file that were read and stay in memory, looked at twice a second
         (L{gunnet.store.mapped}).
     @ivar memory_bytes: the graph kept by the memory store (C{--no-store}).
     """

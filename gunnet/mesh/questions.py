@@ -109,6 +109,7 @@ class Questions:
             return
         self._ask_group(question, text, seen)
         if answered and not self._peers.relays:
+            question.query = None  # nobody is asked, and tens of thousands are remembered
             return
         sources = self._sources(question, query, seen)
         if answered:

@@ -79,7 +79,8 @@ class Question:
     A get and who asked.
 
     @ivar digest: text of the hash that the asker has, or of the first answer it got.
-    @ivar query: what it asks for; L{None} if it asks for nothing that could be, or at great length.
+    @ivar query: what it asks for; L{None} if it asks for nothing that could be, or at great length, or if
+        only the local network was asked beside us.
     @ivar asking: how it is asked of others; L{None} if it is not, or of all at once.
     """
 

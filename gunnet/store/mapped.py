@@ -19,8 +19,8 @@ from twisted.logger import Logger
 
 from gunnet.counters import Counters
 
-MIND_SECONDS = 2.0
-"""How often the pages are looked at. In between, a busy relay may read some tens of MiB more."""
+MIND_SECONDS = 0.5
+"""How often the pages are looked at. In between, a busy relay may read some MiB more."""
 
 Advise = Callable[[int, int], int]
 """Gives back the pages from an address on, so many bytes; not 0 if that fails."""

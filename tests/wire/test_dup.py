@@ -161,7 +161,7 @@ class BoundTests(SynchronousTestCase):
     """Not more ids are remembered than L{Limits.dup_ids}."""
 
     def test_bound(self) -> None:
-        """When too many come, the oldest go and are counted; the latest half at least is kept, but for one."""
+        """When too many come, the oldest go and are counted; the latest half is kept, but for one."""
         memory = Memory(Limits(dup_ids=300))
         for number in range(1_000):
             memory.dup.remember(f"id{number}", "entry")
