@@ -27,6 +27,7 @@ from gunnet.graph.merge import Graph
 from gunnet.graph.node import PutRefused, read_put
 from gunnet.limits import Limits
 from gunnet.mesh.compare import Telling
+from gunnet.mesh.debt import RETRY_MS
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.plain_course import Asked, Course, PlainOutcome, is_newer, readable_cells
@@ -89,12 +90,15 @@ class PlainSync:
                 self._courses[peer].done.append(done)
             return
         self._counters.count("plain_syncs_begun")
-        telling = Telling(peer, self._peers, self._limits, self._note_put, self._unacked.is_told)
+        telling = Telling(peer, self._peers, self._limits, self._note_put, self._is_told)
         self._courses[peer] = Course(telling, done)
 
     def _note_put(self, peer: Peer, put_id: str, names: list[Name]) -> None:
         self._dup.remember(put_id, Push(()))
         self._unacked.said(peer, put_id, names, self._now)
+
+    def _is_told(self, peer: Peer, soul: str, key: str) -> bool:
+        return (soul, key) not in self._courses[peer].unheard and self._unacked.is_told(peer, soul, key)
 
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
@@ -309,6 +313,8 @@ class PlainSync:
         if course is None:
             return
         self._now = now
+        if not course.outcome.souls:
+            course.unheard = self._unacked.unheard(peer, now - RETRY_MS)
         try:
             while course.complete and course.telling.has_room:
                 self._work_off(course, course.complete.pop())

@@ -197,6 +197,19 @@ class Unacked:
             return False  # it has changed after it was told
         return any(debt.is_told(name) for debt in debts)
 
+    def unheard(self, peer: Peer, before: float) -> set[Name]:
+        """
+        The cells that C{peer} was last told before that, milliseconds since 1970, and has not acknowledged.
+        """
+        debt = self._debts.get(peer)
+        found: set[Name] = set()
+        for said_at, names in [] if debt is None else debt.said.values():
+            if said_at <= before:
+                found.update(names)
+            else:
+                found.difference_update(names)
+        return found
+
     def owes(self, peer: Peer) -> bool:
         """Whether C{peer} may not have all."""
         debt = self._debts.get(peer)

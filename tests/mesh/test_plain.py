@@ -15,6 +15,7 @@ from gunnet.graph.lex import ALL
 from gunnet.graph.merge import Graph
 from gunnet.graph.node import PutCell, PutRefused, read_put
 from gunnet.limits import Limits
+from gunnet.mesh.debt import RETRY_MS
 from gunnet.mesh.peers import Peers
 from gunnet.mesh.plain import CHECKS, LATE_MS, PART_MS, SILENCE_MS, PlainSync
 from gunnet.mesh.plain_course import PlainOutcome
@@ -44,6 +45,7 @@ class GunJs:
     @ivar slow: of each node in it, properties that are on its disk only, which it reads while other answers
         are on their way.
     @ivar broken: names of cells that have lost their state on its disk.
+    @ivar loses: so many puts have no effect.
     @ivar deaf: souls of which it never answers anything; C{ghosts}: of which it says an empty node first.
     """
 
@@ -58,6 +60,7 @@ class GunJs:
         self.deaf: set[str] = set()
         self.ghosts: set[str] = set()
         self.said_late: list[bytes] = []
+        self.loses = 0
 
     def hear(self, messages: list[dict[str, Any]]) -> list[bytes]:
         """@return: what it says to some messages that came together."""
@@ -67,6 +70,9 @@ class GunJs:
     def _hear(self, message: dict[str, Any]) -> list[bytes]:
         if "put" in message:
             self.puts += 1
+            if self.loses:
+                self.loses -= 1
+                return []
             for soul, key, state, value in read_put(jstext.stringify(message["put"]), Limits()):
                 is_known = key not in self.slow.get(soul, ()) and (soul, key) not in self.broken
                 in_memory = self.cells.get((soul, key)) if is_known else None
@@ -354,6 +360,16 @@ class CompareTests(PlainCase):
         self.unacked.acked(self.peer, "u1", self.now)
         outcome = self.run_to_end()
         self.assertEqual((outcome.newer, outcome.sent), (5, 3))
+
+    def test_lost_there(self) -> None:
+        """What it has lost is put again, but not while it may be on its way yet."""
+        self.between(some(15, 5), {})
+        self.other.loses = 1
+        self.assertEqual(self.run_to_end().sent, 15)
+        self.assertEqual(self.run_to_end().sent, 0)
+        self.now += RETRY_MS
+        self.assertEqual(self.run_to_end().sent, 15)
+        self.assertEqual(self.run_to_end().newer, 0)
 
     def test_unknown_there(self) -> None:
         """What the other does not know is put, in few messages, and at once."""
