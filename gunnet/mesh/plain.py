@@ -98,7 +98,7 @@ class PlainSync:
         self._unacked.said(peer, put_id, names, self._now)
 
     def _is_told(self, peer: Peer, soul: str, key: str) -> bool:
-        return (soul, key) not in self._courses[peer].unheard and self._unacked.is_told(peer, soul, key)
+        return (soul, key) not in self._courses[peer].long_told and self._unacked.is_told(peer, soul, key)
 
     def forget(self, peer: Peer) -> None:
         """The link of C{peer} is gone."""
@@ -314,7 +314,7 @@ class PlainSync:
             return
         self._now = now
         if not course.outcome.souls:
-            course.unheard = self._unacked.unheard(peer, now - RETRY_MS)
+            course.long_told = self._unacked.long_told(peer, now - RETRY_MS)
         try:
             while course.complete and course.telling.has_room:
                 self._work_off(course, course.complete.pop())

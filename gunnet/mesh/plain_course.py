@@ -78,8 +78,8 @@ class Course:
     @ivar silent: of nodes that were taken for the same, the soul by the id of what was not answered.
     @ivar late_at: until when that may be answered yet; L{None} for not any more.
     @ivar kept: cells in the answers to all nodes under way.
-    @ivar unheard: cells that it was told some time before and has not acknowledged: if it lacks them, it has
-        lost them, as gun.js may lose a large put.
+    @ivar long_told: cells that it was told some time before: if it lacks them, it has lost them, as gun.js
+        may lose a large put, even one that it has acknowledged.
     """
 
     def __init__(self, telling: Telling, done: Callable[[PlainOutcome], None] | None) -> None:
@@ -94,7 +94,7 @@ class Course:
         self.silent: dict[str, str] = {}
         self.late_at: float | None = None
         self.kept = 0
-        self.unheard: set[Name] = set()
+        self.long_told: set[Name] = set()
         self.outcome = PlainOutcome()
 
     @property

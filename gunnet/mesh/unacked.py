@@ -197,13 +197,16 @@ class Unacked:
             return False  # it has changed after it was told
         return any(debt.is_told(name) for debt in debts)
 
-    def unheard(self, peer: Peer, before: float) -> set[Name]:
+    def long_told(self, peer: Peer, before: float) -> set[Name]:
         """
-        The cells that C{peer} was last told before that, milliseconds since 1970, and has not acknowledged.
+        The cells that C{peer} was last told before that, milliseconds since 1970, and those of which its
+        acknowledgement is not the latest news. What of them it lacks by now it has lost.
         """
         debt = self._debts.get(peer)
-        found: set[Name] = set()
-        for said_at, names in [] if debt is None else debt.said.values():
+        if debt is None:
+            return set()
+        found = set(debt.earlier).difference(debt.recent)
+        for said_at, names in debt.said.values():
             if said_at <= before:
                 found.update(names)
             else:

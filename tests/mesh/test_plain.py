@@ -20,7 +20,7 @@ from gunnet.mesh.peers import Peers
 from gunnet.mesh.plain import CHECKS, LATE_MS, PART_MS, SILENCE_MS, PlainSync
 from gunnet.mesh.plain_course import PlainOutcome
 from gunnet.mesh.routes import Route
-from gunnet.mesh.unacked import Unacked
+from gunnet.mesh.unacked import RECENT_MS, Unacked
 from gunnet.store.interface import StoreError
 from gunnet.store.memory import MemoryStore
 from gunnet.testing import START, Conversation, MemoryLink, put
@@ -368,6 +368,20 @@ class CompareTests(PlainCase):
         self.assertEqual(self.run_to_end().sent, 15)
         self.assertEqual(self.run_to_end().sent, 0)
         self.now += RETRY_MS
+        self.assertEqual(self.run_to_end().sent, 15)
+        self.assertEqual(self.run_to_end().newer, 0)
+
+    def test_lost_after_its_ack(self) -> None:
+        """The same, when it has acknowledged that."""
+        self.between(some(15, 5), {})
+        self.other.loses = 1
+        self.assertEqual(self.run_to_end().sent, 15)
+        self.unacked.run(self.now)
+        [update] = self.unacked._debts[self.peer].said
+        self.unacked.acked(self.peer, update, self.now)
+        self.assertEqual(self.run_to_end().sent, 0)
+        self.now += RECENT_MS
+        self.unacked.run(self.now)
         self.assertEqual(self.run_to_end().sent, 15)
         self.assertEqual(self.run_to_end().newer, 0)
 
