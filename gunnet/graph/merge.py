@@ -190,11 +190,13 @@ class Graph:
         self._fresh_souls = None
         if stored:
             return
-        for soul, key, _ in batch.rows():
-            if key not in self._fresh(soul):
-                self._hot.drop(soul)
-                if self.watch is not None:
-                    self.watch(soul, key, None)
+        for soul, node in batch.nodes.items():
+            fresh = self._fresh(soul)
+            for key in node:
+                if key not in fresh:
+                    self._hot.drop(soul)
+                    if self.watch is not None:
+                        self.watch(soul, key, None)
 
     def open_cells(self, *, signed: bool) -> int:
         """How many cells were accepted that L{cut} has not handed over."""

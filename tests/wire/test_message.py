@@ -212,7 +212,10 @@ class ReadTests(SynchronousTestCase):
         try:
             slow, slow_text = message._read_slowly(text)
         except jstext.NotJSON:
-            if not has_infinity(text):  # as 1e999, which is JSON: where nobody looks at it, it is passed on
+            if has_infinity(text):  # as 1e999, which is JSON: where nobody looks at it, it may be passed on
+                with contextlib.suppress(jstext.NotJSON):
+                    json.loads(read(text)[1])
+            else:
                 self.assertRaises(jstext.NotJSON, read, text)
         else:
             fast, fast_text = read(text)
