@@ -89,12 +89,14 @@ class _Waiting:
     What one peer is to be asked.
 
     @ivar at: when the next slice is, in milliseconds.
+    @ivar question: one for all that it is asked, but for whether it has a node.
     """
 
-    __slots__ = ("at", "peer", "tasks")
+    __slots__ = ("at", "peer", "question", "tasks")
 
     def __init__(self, peer: Peer, at: float) -> None:
         self.peer = peer
+        self.question = OwnQuestion(peer)
         self.at = at
         self.tasks: deque[tuple[_Task, Query]] = deque()
 
@@ -282,7 +284,7 @@ class AskBack:
                 continue
             asked = min(self._slice, questions, len(waiting.tasks))
             for _ in range(asked):
-                size -= self._do(peer, *self._take(waiting), now)
+                size -= self._do(waiting, *self._take(waiting), now)
             questions -= asked
             self._first.pop(peer, None)
             self._further.pop(peer, None)
@@ -303,22 +305,23 @@ class AskBack:
         self._size -= query.length
         return task, query
 
-    def _do(self, peer: Peer, task: _Task, query: Query, now: float) -> int:
+    def _do(self, waiting: _Waiting, task: _Task, query: Query, now: float) -> int:
         """@return: how many bytes had to be read for it."""
         size = 0
         if task is not _Task.FOLLOW:
-            size += self._ask(peer, query, is_held=task is _Task.ASK_LINKED)
+            size += self._ask(waiting, query, is_held=task is _Task.ASK_LINKED)
         if task is not _Task.ASK_LINKED and query.budget is None:
-            size += self._follow_links(peer, query, now)
+            size += self._follow_links(waiting.peer, query, now)
         return size
 
-    def _ask(self, peer: Peer, query: Query, *, is_held: bool) -> int:
+    def _ask(self, waiting: _Waiting, query: Query, *, is_held: bool) -> int:
         """
-        @param is_held: whether it is also to be found out if C{peer} has that node.
+        @param is_held: whether it is also to be found out if the peer has that node.
         @return: how many bytes had to be read for it.
         """
+        peer = waiting.peer
         known = self._known(query)
-        question_id = self._new_question(OwnQuestion(peer))
+        question_id = self._new_question(waiting.question)
         name = question_id.encode()
         for digest in known.parts:
             self._peers.say(

@@ -24,8 +24,11 @@ from gunnet.transport.interface import Link
 if TYPE_CHECKING:
     from gunnet.mesh.gets import Stream
 
-Interest = tuple[str | Span, str | Span | None]
-"""(a soul or a span of souls, a key or a span of keys) that a get selects; L{None} for all keys."""
+Interest = str | tuple[str | Span, str | Span | None]
+"""
+What a get selects: (a soul or a span of souls, a key or a span of keys; L{None} for all keys). In place of
+(a soul, L{None}) it is the soul alone, as there are many of these.
+"""
 
 
 _NOTHING: frozenset[int] = frozenset()

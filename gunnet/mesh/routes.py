@@ -16,6 +16,7 @@ ACKS_WANTED = 9
 """So many acks of other peers go to the sender of a put that does not say how many; gun.js asks for 9 too."""
 
 _NOBODY: frozenset[str] = frozenset()
+_NO_HASH = 1 << 32  # they have 32 bits
 
 
 @mypyc_attr(acyclic=True)
@@ -78,20 +79,36 @@ class Question:
     """
     A get and who asked.
 
-    @ivar digest: text of the hash that the asker has, or of the first answer it got.
     @ivar query: what it asks for; L{None} if it asks for nothing that could be, or at great length, or if
         only the local network was asked beside us.
     @ivar asking: how it is asked of others; L{None} if it is not, or of all at once.
     """
 
-    __slots__ = ("asking", "digest", "id", "peer", "query")
+    __slots__ = ("_answer", "_digest", "asking", "id", "peer", "query")
 
     def __init__(self, peer: Peer, id: str, digest: str | None, query: Query | None) -> None:
         self.peer = peer
         self.id = id
-        self.digest = digest
+        self._digest = digest
+        self._answer = _NO_HASH
         self.query = query
         self.asking: Asking | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """Text of the hash that the asker has, or of the first answer it got."""
+        return self._digest if self._answer == _NO_HASH else str(self._answer)
+
+    def has(self, digest: str | None) -> None:
+        """That is the text of the hash of the first answer that the asker got, from somebody else."""
+        self._digest = digest
+
+    def got(self, digest: int) -> None:
+        """
+        That is the hash of the first answer that the asker got, from us. As a number, for it takes no memory
+        of its own then, and tens of thousands of questions are remembered.
+        """
+        self._answer = digest
 
 
 class Asking:

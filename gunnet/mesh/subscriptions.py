@@ -25,6 +25,8 @@ Peers, as the keys. One of a single peer is the same for all that it alone is su
 by one peer only and a table weighs more than all else of a subscription; so it is never changed.
 """
 
+_SUBSCRIPTION_BYTES = 200
+
 
 class Subscriptions:
     """
@@ -50,6 +52,11 @@ class Subscriptions:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def memory_bytes(self) -> int:
+        """Roughly what they take."""
+        return _SUBSCRIPTION_BYTES * self._count + self.size
+
     def add(self, peer: Peer, query: Query) -> bool:
         """
         Subscribe C{peer}, unless a bound is reached: then it still gets answers, but no updates.
@@ -65,10 +72,10 @@ class Subscriptions:
             self._counters.count("peer_subscriptions_refused")
         elif self._count >= limits.subscriptions or self.size + size > limits.subscription_bytes:
             self._counters.count("subscriptions_refused")
-        elif not self._has_room(*interest):
+        elif not self._has_room(*_names(interest)):
             self._counters.count("spans_refused")
         else:
-            self._enter(peer, *interest)
+            self._enter(peer, *_names(interest))
             peer.subscriptions[interest] = None
             self._count += 1
             self.size += size
@@ -156,7 +163,7 @@ class Subscriptions:
         self._alone.pop(peer, None)
 
     def _leave(self, peer: Peer, interest: Interest) -> None:
-        soul, key = interest
+        soul, key = _names(interest)
         self._count -= 1
         self.size -= _size(interest)
         table = self._table(soul, key)
@@ -171,16 +178,16 @@ class Subscriptions:
 
     def wants(self, query: Query) -> bool:
         """Whether anybody is subscribed to exactly what C{query} selects."""
-        return self._table(*_interest(query)) is not None
+        return self._table(*_selected(query)) is not None
 
     def is_wanted_without(self, query: Query, peer: Peer) -> bool:
         """Whether anybody but C{peer} is subscribed to exactly what C{query} selects."""
-        table = self._table(*_interest(query))
+        table = self._table(*_selected(query))
         return table is not None and (len(table) > 1 or peer not in table)
 
     def exactly(self, query: Query) -> list[Peer]:
         """Who is subscribed to exactly what C{query} selects."""
-        return list(self._table(*_interest(query)) or ())
+        return list(self._table(*_selected(query)) or ())
 
     def is_wanted_by_client(self, query: Query) -> bool:
         """Whether anybody but gunnet relays is subscribed to exactly what C{query} selects."""
@@ -299,6 +306,16 @@ def _has_bounds(span: Span) -> bool:
 
 
 def _interest(query: Query) -> Interest:
+    soul, key = _selected(query)
+    return soul if key is None and isinstance(soul, str) else (soul, key)
+
+
+def _names(interest: Interest) -> tuple[str | Span, str | Span | None]:
+    """(the soul or souls, the key or keys); no keys for all of them."""
+    return (interest, None) if isinstance(interest, str) else interest
+
+
+def _selected(query: Query) -> tuple[str | Span, str | Span | None]:
     soul: str | Span = query.souls if query.soul is None else query.soul
     if query.key is not None:
         return soul, query.key
@@ -313,7 +330,8 @@ def _query(soul: str | Span, key: str | Span | None) -> Query:
 
 
 def _size(interest: Interest) -> int:
-    return sum(map(_length, interest))
+    soul, key = _names(interest)
+    return _length(soul) + _length(key)
 
 
 def _length(name: str | Span | None) -> int:
