@@ -11,7 +11,6 @@ with anywhere, also in a thread; L{Firewall.conclude} makes a verdict of what co
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
@@ -38,6 +37,7 @@ NOT_A_WRITER = "Writer not allowed."
 NOT_OWNED = "Soul missing public key at '{key}'."
 
 _DIGEST_BYTES = 16
+_OUTCOME_BYTES = 130
 
 
 class Judgement(Enum):
@@ -128,11 +128,17 @@ class Firewall:
         self._limits = limits
         self._counters = counters
         self.rules = rules
-        self._verified: OrderedDict[bytes, Outcome] = OrderedDict()
+        self._young: dict[bytes, Outcome] = {}
+        self._old: dict[bytes, Outcome] = {}
 
     def __len__(self) -> int:
         """How many outcomes are remembered."""
-        return len(self._verified)
+        return len(self._young) + len(self._old)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Roughly what they take."""
+        return _OUTCOME_BYTES * len(self)
 
     def concerns(self, soul: str) -> bool:
         """Whether there are rules for what may stand in C{soul}."""
@@ -185,11 +191,13 @@ class Firewall:
         if self.rules.writers is not None and not self._is_by_writer(text, owner):
             return NOT_A_WRITER
         name = _name(soul, key, state, value)
-        outcome = self._verified.get(name)
+        outcome = self._young.get(name)
         if outcome is None:
-            return Check(soul, key, state, text, owner, name)
+            outcome = self._old.pop(name, None)
+            if outcome is None:
+                return Check(soul, key, state, text, owner, name)
+            self._remember(name, outcome)
         self._counters.count("verifications_known")
-        self._verified.move_to_end(name)
         return outcome
 
     def _is_by_writer(self, value: str, owner: str) -> bool:
@@ -202,10 +210,13 @@ class Firewall:
 
     def learn(self, check: Check, outcome: Outcome) -> None:
         """Remember what came of C{check}."""
-        self._verified[check.name] = outcome
-        if len(self._verified) > self._limits.verified:
-            self._counters.count("verified_evicted")
-            self._verified.popitem(last=False)
+        self._remember(check.name, outcome)
+
+    def _remember(self, name: bytes, outcome: Outcome) -> None:
+        self._young[name] = outcome
+        if len(self._young) >= self._limits.verified // 2:
+            self._counters.count("verified_evicted", len(self._old))
+            self._old, self._young = self._young, {}
 
     def conclude(self, outcome: Outcome, read: ReadValue) -> Verdict:
         """

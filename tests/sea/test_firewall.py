@@ -168,16 +168,16 @@ class SignatureTests(FirewallTests):
         self.assertEqual((2, 2), (self.counters["verifications_known"], len(self.firewall)))
 
     def test_verified(self) -> None:
-        """No more than the bound is remembered; what was needed longest ago goes."""
-        self.firewall = Firewall(Limits(verified=2), self.counters, Rules())
-        values = [self.put(number) for number in range(3)]
-        self.verdict(SOUL, "name", values[0])
-        self.verdict(SOUL, "name", values[1])
-        self.verdict(SOUL, "name", values[0])
-        self.verdict(SOUL, "name", values[2])
-        again = [self.firewall.judge((SOUL, "name", NOW, text(value)), NOW) for value in values]
-        self.assertEqual([False, True, False], [isinstance(each, Check) for each in again])
-        self.assertEqual((1, 2), (self.counters["verified_evicted"], len(self.firewall)))
+        """No more than the bound is remembered; what was not needed in the last half of it goes."""
+        self.firewall = Firewall(Limits(verified=4), self.counters, Rules())
+        values = [self.put(number) for number in range(4)]
+        for number in (0, 1, 2, 0, 3):
+            self.verdict(SOUL, "name", values[number])
+            self.assertLessEqual(len(self.firewall), 4)
+        self.assertEqual((1, 3), (self.counters["verified_evicted"], len(self.firewall)))
+        self.assertGreater(self.firewall.memory_bytes, 300)
+        again = [self.firewall.judge((SOUL, "name", NOW, text(values[at])), NOW) for at in (1, 3, 2)]
+        self.assertEqual([True, False, False], [isinstance(each, Check) for each in again])
 
 
 class HoleTests(FirewallTests):
