@@ -49,7 +49,8 @@ class Limits:
     @ivar deferred_bytes: the same, by their size.
     @ivar pending_bytes: accepted values that wait for the commit; from half of it on, reading
         pauses, and at the whole of it puts are refused.
-    @ivar cache_bytes: hot nodes kept in memory.
+    @ivar cache_bytes: hot nodes kept in memory, together with ids, subscriptions and verified signatures;
+        these come first, but half of it is for hot nodes in any case.
     @ivar cache_node_bytes: the largest node kept there.
     @ivar subscriptions: all subscriptions of all peers.
     @ivar peer_subscriptions: subscriptions of one peer.
@@ -172,7 +173,7 @@ class Limits:
     deferred_cells: int = 10_000
     deferred_bytes: int = 16 * MIB
     pending_bytes: int = 64 * MIB
-    cache_bytes: int = 32 * MIB
+    cache_bytes: int = 24 * MIB
     cache_node_bytes: int = 256 * 1024
     subscriptions: int = 500_000
     peer_subscriptions: int = 50_000

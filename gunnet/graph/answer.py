@@ -147,21 +147,19 @@ class Selection:
             return _with_hash(self._gather(size))
         node = self._graph.node(soul)
         if node is not None:
-            if node.answer is not None:
+            if node.text is not None:
                 self.ended = True
-                return node.answer
+                return node.text, node.digest
             if node.size <= size:
                 self.ended = True
-                names = sorted(node.cells, key=jstext.order_key)
-                answer = _with_hash([(soul, [(name, node.cells[name]) for name in names])])
+                answer = _with_hash(in_order({soul: list(node.take_apart().items())}))
                 if answer is not None:
                     self._graph.hot.remember_answer(soul, *answer)
                 return answer
         gathered = self._gather(size)
         answer = _with_hash(gathered)
         if self.ended and answer is not None:
-            self._graph.hot.add(soul, dict(gathered[0][1]))
-            self._graph.hot.remember_answer(soul, *answer)
+            self._graph.hot.add(soul, dict(gathered[0][1]), *answer)
         return answer
 
     def _gather(self, size: int) -> NodeCells:

@@ -1,45 +1,105 @@
 """
 Hot nodes: whole nodes kept in memory, the least recently used one leaving first.
+
+A small node is kept as the answer to who asks for it, which takes a fifth of what its cells take one by one.
+These are there from the first look at one of them until it is asked for again.
 """
 
 from __future__ import annotations
 
 from gunnet.counters import Counters
 from gunnet.graph.ham import Cell
+from gunnet.graph.node import cells_of
 from gunnet.limits import Limits
 
-_NODE_BYTES = 600
+_NODE_BYTES = 250
+_CELLS_BYTES = 350
 _CELL_BYTES = 200
+
+BOTH_BYTES = 4_096
+"""
+A node that would be smaller with both is kept as its answer alone; a larger one keeps its cells too, for to
+take its answer apart would take longer than all else of a put.
+"""
 
 
 class HotNode:
     """
-    All cells of one soul.
+    All cells of one soul: one by one, as an answer, or both.
 
-    @ivar cells: key to cell, in no order; only L{HotNodes} writes to it.
-    @ivar size: roughly what it takes in memory with its answer, in bytes.
-    @ivar answer: (the JSON text of a C{put} with the whole node, its hash), once it was asked for.
+    @ivar size: roughly what it takes in memory, in bytes.
+    @ivar text: the JSON text of a C{put} with the whole node; L{None} if it changed since it was asked for.
+    @ivar digest: the hash of C{text}.
     """
 
-    __slots__ = ("answer", "cells", "size")
+    __slots__ = ("_cells", "digest", "size", "text")
 
-    def __init__(self, cells: dict[str, Cell]) -> None:
-        self.cells = cells
-        self.size = _NODE_BYTES + sum([_cell_size(key, cell) for key, cell in cells.items()])
-        self.answer: tuple[bytes, int] | None = None
+    def __init__(self, cells: dict[str, Cell], text: bytes, digest: int) -> None:
+        self.size = _size_of(cells)
+        self._cells: dict[str, Cell] | None = cells
+        self.text: bytes | None = None
+        self.digest = 0
+        self.answer(text, digest)
+
+    @property
+    def cells(self) -> dict[str, Cell] | None:
+        """Key to cell, in no order; L{None} if there is the answer only."""
+        return self._cells
+
+    def take_apart(self) -> dict[str, Cell]:
+        """Key to cell, in no order, from now on in memory."""
+        if self._cells is None:
+            assert self.text is not None
+            self._cells = cells_of(self.text)
+            self.size = _size_of(self._cells) + len(self.text)
+        return self._cells
+
+    def put(self, key: str, cell: Cell) -> None:
+        """Have one cell anew."""
+        cells = self.take_apart()
+        known = cells.get(key)
+        cells[key] = cell
+        self.size += _cell_size(key, cell) - (0 if known is None else _cell_size(key, known))
+        if self.text is not None:
+            self.size -= len(self.text)
+            self.text = None
+
+    def answer(self, text: bytes, digest: int) -> None:
+        """Have the answer; while there is one it is true."""
+        if self.text is None:
+            self.text = text
+            self.digest = digest
+            self.size += len(text)
+            if self.size < BOTH_BYTES:
+                self._cells = None
+                self.size = _NODE_BYTES + len(text)
 
 
 class HotNodes:
-    """A bounded table of L{HotNode}s by soul."""
+    """
+    A bounded table of L{HotNode}s by soul.
+
+    @ivar size: roughly what they take in memory, in bytes.
+    """
 
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
         self._nodes: dict[str, HotNode] = {}
+        self._room = limits.cache_bytes
         self.size = 0
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def leave_room(self, taken: int) -> None:
+        """
+        Of L{Limits.cache_bytes} C{taken} are in use for something else; but half of it is for nodes in any
+        case.
+        """
+        whole = self._limits.cache_bytes
+        self._room = max(whole - taken, whole // 2)
+        self._evict()
 
     def find(self, soul: str) -> HotNode | None:
         """The node, now the most recently used one; L{None} if it is not in memory."""
@@ -48,34 +108,43 @@ class HotNodes:
             self._nodes[soul] = node
         return node
 
-    def add(self, soul: str, cells: dict[str, Cell]) -> None:
-        """Keep a node, which must be whole, unless it is too large."""
-        node = HotNode(cells)
+    def known(self, soul: str, key: str) -> tuple[bool, Cell | None]:
+        """(whether the node is in memory, its cell, if it has such a one)."""
+        node = self.find(soul)
+        if node is None:
+            return False, None
+        cells = node.cells
+        if cells is None:
+            before = node.size
+            cells = node.take_apart()
+            self._grow(soul, node.size, before=before)
+        return True, cells.get(key)
+
+    def add(self, soul: str, cells: dict[str, Cell], text: bytes, digest: int) -> None:
+        """
+        Keep a node, unless it is too large.
+
+        @param cells: all of it.
+        @param text: its answer, with the hash C{digest}.
+        """
         self.drop(soul)
-        self._nodes[soul] = node
+        node = self._nodes[soul] = HotNode(cells, text, digest)
         self._grow(soul, node.size, before=0)
 
     def update(self, soul: str, key: str, cell: Cell) -> None:
         """Put one cell into the node, if it is in memory."""
         node = self._nodes.get(soul)
-        if node is None:
-            return
-        before = node.size
-        known = node.cells.get(key)
-        node.cells[key] = cell
-        node.size += _cell_size(key, cell) - (0 if known is None else _cell_size(key, known))
-        if node.answer is not None:
-            node.size -= len(node.answer[0])
-            node.answer = None
-        self._grow(soul, node.size, before=before)
+        if node is not None:
+            before = node.size
+            node.put(key, cell)
+            self._grow(soul, node.size, before=before)
 
     def remember_answer(self, soul: str, text: bytes, digest: int) -> None:
         """Keep the answer for the whole node, if the node is in memory."""
         node = self._nodes.get(soul)
-        if node is not None and node.answer is None:
+        if node is not None:
             before = node.size
-            node.answer = (text, digest)
-            node.size += len(text)
+            node.answer(text, digest)
             self._grow(soul, node.size, before=before)
 
     def drop(self, soul: str) -> None:
@@ -89,9 +158,17 @@ class HotNodes:
         if size > self._limits.cache_node_bytes:
             self.drop(soul)
             self._counters.count("cache_nodes_too_large")
-        while self.size > self._limits.cache_bytes:
+        if self.size > self._room:
+            self._evict()
+
+    def _evict(self) -> None:
+        while self.size > self._room:
             self.drop(next(iter(self._nodes)))
             self._counters.count("cache_nodes_evicted")
+
+
+def _size_of(cells: dict[str, Cell]) -> int:
+    return _NODE_BYTES + _CELLS_BYTES + sum([_cell_size(key, cell) for key, cell in cells.items()])
 
 
 def _cell_size(key: str, cell: Cell) -> int:

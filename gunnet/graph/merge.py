@@ -95,12 +95,13 @@ class Graph:
 
         @raise gunnet.store.interface.StoreError: if the store can't be read.
         """
-        node = self._hot.find(soul)
-        if node is not None:
-            return node.cells.get(key)
+        is_hot, cell = self._hot.known(soul, key)
+        if is_hot:
+            return cell
         signed = is_signed(soul)
         fresh = self._open[signed].nodes.get(soul)
-        cell = None if fresh is None else fresh.get(key)
+        if fresh is not None:
+            cell = fresh.get(key)
         if cell is None:
             cell = self._under_way(soul, key, signed)
         return self._store.cell(soul, key) if cell is None else cell

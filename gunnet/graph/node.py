@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gunnet.graph.ham import Cell
 from gunnet.graph.meta import Meta
 from gunnet.limits import Limits
 from gunnet.wire import jstext
@@ -50,10 +51,7 @@ def read_put(text: bytes, limits: Limits) -> list[PutCell]:
     @param text: the JSON text of C{put}.
     @raise InvalidGraph: at the first fault; nothing of the put may be used then.
     """
-    try:
-        cells = _read_fast(text)
-    except (msgspec.DecodeError, ValueError, LookupError, RecursionError):
-        cells = _read_slowly(text)
+    cells = _read(text)
     if len(cells) > limits.put_cells:
         excess = f" {len(cells)} properties in one put, limit {limits.put_cells}."
         raise InvalidGraph(excess, "put_cells_refused")
@@ -63,6 +61,22 @@ def read_put(text: bytes, limits: Limits) -> list[PutCell]:
         if len(soul) + len(key) > limits.name_bytes // 4:
             _check_lengths(soul, key, limits)
     return cells
+
+
+def cells_of(text: bytes) -> dict[str, Cell]:
+    """
+    Key to cell, of one node.
+
+    @param text: the JSON text of a C{put} with that node, as L{gunnet.graph.answer.render} makes it.
+    """
+    return {key: (state, value) for _, key, state, value in _read(text)}
+
+
+def _read(text: bytes) -> list[PutCell]:
+    try:
+        return _read_fast(text)
+    except (msgspec.DecodeError, ValueError, LookupError, RecursionError):
+        return _read_slowly(text)
 
 
 def _read_fast(text: bytes) -> list[PutCell]:

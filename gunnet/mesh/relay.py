@@ -354,6 +354,8 @@ class Relay:
         """Do what waited for the end of the turn, and say what comes of it all."""
         self._graph.now = now
         self._dup.pass_time(now)
+        remembered = self._dup.memory_bytes + self._subscriptions.memory_bytes
+        self._graph.hot.leave_room(remembered + self.checks.firewall.memory_bytes)
         self._puts.run_deferred(now)
         faults = self.checks.run(self._pace.begin(now, plain_waits=self._puts.plain > 0), now)
         self._gets.run(now)

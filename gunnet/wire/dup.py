@@ -11,6 +11,8 @@ from gunnet.limits import Limits
 
 Entry = TypeVar("Entry")
 
+_ID_BYTES = 150
+
 
 class Dup(Generic[Entry]):
     """
@@ -35,6 +37,11 @@ class Dup(Generic[Entry]):
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Roughly what the ids and their entries take."""
+        return _ID_BYTES * len(self)
 
     def find(self, name: str) -> Entry | None:
         """The entry of an id, L{None} if it is not remembered. Does not renew."""

@@ -197,14 +197,14 @@ class SelectionTests(SynchronousTestCase):
         first = chunks(graph, Query("s"))
         node = graph.node("s")
         assert node is not None
-        self.assertEqual(node.answer, first[0])
+        self.assertEqual((node.text, node.digest), first[0])
         self.assertEqual(chunks(graph, Query("s")), first)
         graph.take("s", "l", (2.0, b"2"))
-        self.assertIsNone(node.answer)
+        self.assertIsNone(node.text)
         ((text, digest),) = chunks(graph, Query("s"))
         self.assertEqual(cells_of(text), [("s", "k", (1, b"1")), ("s", "l", (2, b"2"))])
         self.assertEqual(digest, hash_of(text.decode()))
-        self.assertEqual(node.answer, (text, digest))
+        self.assertEqual((node.text, node.digest), (text, digest))
 
     def test_hot_order(self) -> None:
         """A hot node that has changed is answered in UTF-16 order, whatever order its properties came in."""

@@ -7,181 +7,288 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gunnet.counters import Counters
-from gunnet.graph.cache import HotNode, HotNodes
+from gunnet.graph.answer import render
+from gunnet.graph.cache import BOTH_BYTES, HotNode, HotNodes
 from gunnet.graph.ham import Cell
 from gunnet.limits import Limits
 from tests.wire.javascript import checked
 
 ONE = (1.0, b"1")
-NODE_SIZE = HotNode({"k": ONE}).size
+
+
+def text(size: int) -> Cell:
+    """A long value."""
+    return 1.0, b'"%b"' % (b"1" * size)
+
+
+def answer(cells: dict[str, Cell], soul: str = "s") -> bytes:
+    """The JSON text of the whole node."""
+    return render([(soul, sorted(cells.items()))])
+
+
+def node_of(cells: dict[str, Cell]) -> HotNode:
+    """A node that was asked for."""
+    return HotNode(cells, answer(cells), 7)
+
+
+def size_apart(cells: dict[str, Cell]) -> int:
+    """What a node takes that has changed since it was asked for."""
+    node = node_of(dict(cells))
+    for key, cell in cells.items():
+        node.put(key, cell)
+    return node.size
+
+
+NODE_SIZE = node_of({"k": ONE}).size
 """What a node with one small cell takes."""
 
 
-def size_of(node: HotNode) -> int:
-    """What a node should say it takes, counted anew."""
-    answer = 0 if node.answer is None else len(node.answer[0])
-    return HotNode(node.cells).size + answer
+class HotNodeTests(SynchronousTestCase):
+    """One node, in one form or in both."""
 
+    def test_small(self) -> None:
+        """It is its answer until somebody looks at a cell, and again when it was asked for again."""
+        cells = {"k": ONE, "l": (2.5, b'"text"'), "m": (3.0, b'{"#":"other"}'), "\ud83d": (4.0, b"null")}
+        node = node_of(cells)
+        whole = node.size
+        self.assertEqual((node.cells, node.digest), (None, 7))
+        self.assertEqual(node.take_apart(), cells)
+        self.assertGreater(node.size, whole + 800)
+        node.put("k", (5.0, b"2"))
+        self.assertIsNone(node.text)
+        changed = {**cells, "k": (5.0, b"2")}
+        self.assertEqual(node.cells, changed)
+        node.answer(answer(changed), 8)
+        self.assertEqual((node.cells, node.text, node.digest), (None, answer(changed), 8))
+        self.assertEqual(node.size, whole)
+        self.assertEqual(node.take_apart(), changed)
 
-def hot_nodes(limits: Limits | None = None) -> tuple[HotNodes, Counters]:
-    """An empty table."""
-    counters = Counters()
-    return HotNodes(limits or Limits(), counters), counters
+    def test_large(self) -> None:
+        """It keeps both."""
+        cells = {f"k{number:03}": (1.0, b'"value"') for number in range(100)}
+        node = node_of(cells)
+        self.assertEqual((node.cells, node.text), (cells, answer(cells)))
+        self.assertGreater(node.size, BOTH_BYTES)
+        before = node.size
+        node.put("k000", (2.0, b'"other"'))
+        self.assertEqual(node.size, before - len(answer(cells)))
+        node.answer(b"{}", 8)
+        self.assertIsNotNone(node.cells)
+
+    def test_first_answer(self) -> None:
+        """The answer stays while it is true."""
+        node = node_of({"k": ONE})
+        node.answer(b"{}", 8)
+        self.assertEqual((node.text, node.digest, node.size), (answer({"k": ONE}), 7, NODE_SIZE))
+
+    def test_size(self) -> None:
+        """The size covers names and values."""
+        one = size_apart({"k": ONE})
+        self.assertGreater(one, NODE_SIZE)
+        self.assertGreater(size_apart({"k" * 1_000: ONE}), one + 900)
+        self.assertGreater(size_apart({"k": text(1_000)}), one + 900)
+        self.assertGreater(size_apart({f"k{number}": ONE for number in range(100)}), one + 10_000)
+        self.assertGreater(node_of({"k": text(1_000)}).size, NODE_SIZE + 900)
 
 
 class HotNodesTests(SynchronousTestCase):
     """Whole nodes are kept in memory, within bounds."""
 
+    def begin(self, limits: Limits | None = None) -> None:
+        """An empty table."""
+        self.counters = Counters()
+        self.hot = HotNodes(limits or Limits(), self.counters)
+
+    def add(self, soul: str, cells: dict[str, Cell]) -> None:
+        """A node was asked for, and read from the store."""
+        self.hot.add(soul, dict(cells), answer(cells, soul), 7)
+
+    def there(self, souls: str) -> str:
+        """Which of these are in memory."""
+        return "".join([soul for soul in souls if self.hot.find(soul) is not None])
+
     def test_find(self) -> None:
         """What was added is found, until it is dropped."""
-        hot, counters = hot_nodes()
-        self.assertIsNone(hot.find("s"))
+        self.begin()
+        self.assertIsNone(self.hot.find("s"))
+        self.assertEqual((False, None), self.hot.known("s", "k"))
         cells = {"k": ONE, "l": (2.0, b'"text"')}
-        hot.add("s", cells)
-        node = hot.find("s")
+        self.add("s", cells)
+        node = self.hot.find("s")
         assert node is not None
-        self.assertEqual(node.cells, cells)
-        self.assertIsNone(node.answer)
-        self.assertEqual((len(hot), hot.size), (1, node.size))
-        self.assertIsNone(hot.find("S"))
-        hot.drop("s")
-        hot.drop("s")
-        self.assertIsNone(hot.find("s"))
-        self.assertEqual((len(hot), hot.size), (0, 0))
-        self.assertEqual(dict(counters), {})
-
-    def test_size(self) -> None:
-        """The size covers names and values."""
-        self.assertGreater(HotNode({"k" * 1_000: ONE}).size, NODE_SIZE + 900)
-        self.assertGreater(HotNode({"k": (1.0, b"1" * 1_000)}).size, NODE_SIZE + 900)
-        self.assertGreater(HotNode({f"k{number}": ONE for number in range(100)}).size, NODE_SIZE + 10_000)
+        self.assertEqual(node.text, answer(cells))
+        self.assertEqual((len(self.hot), self.hot.size), (1, node.size))
+        self.assertEqual((True, ONE), self.hot.known("s", "k"))
+        self.assertEqual((True, None), self.hot.known("s", "n"))
+        self.assertEqual(self.hot.size, node.size)
+        self.assertIsNone(self.hot.find("S"))
+        self.hot.drop("s")
+        self.hot.drop("s")
+        self.assertIsNone(self.hot.find("s"))
+        self.assertEqual((len(self.hot), self.hot.size), (0, 0))
+        self.assertEqual(dict(self.counters), {})
 
     def test_update(self) -> None:
         """A cell goes into a node that is there, over what is there; its answer is no longer true."""
-        hot, _ = hot_nodes()
-        hot.update("s", "k", ONE)
-        self.assertIsNone(hot.find("s"))
-        hot.add("s", {"k": ONE})
-        hot.remember_answer("s", b"{}", 7)
-        hot.update("s", "k", (2.0, b"22222"))
-        hot.update("s", "l", (2.0, b"3"))
-        node = hot.find("s")
+        self.begin()
+        self.hot.update("s", "k", ONE)
+        self.assertIsNone(self.hot.find("s"))
+        self.add("s", {"k": ONE})
+        self.hot.update("s", "k", (2.0, b"22222"))
+        self.hot.update("s", "l", (2.0, b"3"))
+        node = self.hot.find("s")
         assert node is not None
-        self.assertEqual(node.cells, {"k": (2.0, b"22222"), "l": (2.0, b"3")})
-        self.assertIsNone(node.answer)
-        self.assertEqual(hot.size, size_of(node))
+        cells = {"k": (2.0, b"22222"), "l": (2.0, b"3")}
+        self.assertEqual((node.cells, node.text), (cells, None))
+        self.assertEqual(self.hot.size, size_apart(cells))
 
     def test_answer(self) -> None:
-        """An answer is kept with a node that is there, and counts; the first one stays while it is true."""
-        hot, _ = hot_nodes()
-        hot.remember_answer("s", b"{}", 7)
-        self.assertIsNone(hot.find("s"))
-        hot.add("s", {"k": ONE})
-        before = hot.size
-        hot.remember_answer("s", b"x" * 500, 7)
-        hot.remember_answer("s", b"y" * 900, 8)
-        node = hot.find("s")
+        """An answer is kept with a node that is there, and counts."""
+        self.begin()
+        self.hot.remember_answer("s", b"{}", 7)
+        self.assertIsNone(self.hot.find("s"))
+        self.add("s", {"k": ONE})
+        self.hot.update("s", "k", ONE)
+        self.hot.remember_answer("s", answer({"k": ONE}), 8)
+        node = self.hot.find("s")
         assert node is not None
-        self.assertEqual(node.answer, (b"x" * 500, 7))
-        self.assertEqual(hot.size, before + 500)
+        self.assertEqual((node.text, node.digest), (answer({"k": ONE}), 8))
+        self.assertEqual(self.hot.size, NODE_SIZE)
 
     def test_replaced(self) -> None:
         """A node that is added again replaces what was there."""
-        hot, _ = hot_nodes()
-        hot.add("s", {"k": (1.0, b"1" * 1_000)})
-        hot.remember_answer("s", b"x" * 500, 7)
-        hot.add("s", {"l": ONE})
-        node = hot.find("s")
-        assert node is not None
-        self.assertEqual((node.cells, node.answer), ({"l": ONE}, None))
-        self.assertEqual((len(hot), hot.size), (1, NODE_SIZE))
+        self.begin()
+        self.add("s", {"k": text(1_000)})
+        self.add("s", {"l": ONE})
+        self.assertEqual([(True, None), (True, ONE)], [self.hot.known("s", key) for key in "kl"])
+        self.hot.update("s", "l", ONE)
+        self.assertEqual((len(self.hot), self.hot.size), (1, size_apart({"l": ONE})))
 
     def test_bound(self) -> None:
         """When L{Limits.cache_bytes} is passed, the node used longest ago leaves and is counted."""
-        hot, counters = hot_nodes(Limits(cache_bytes=3 * NODE_SIZE))
+        self.begin(Limits(cache_bytes=3 * NODE_SIZE))
         for soul in "abc":
-            hot.add(soul, {"k": ONE})
-        self.assertEqual(counters["cache_nodes_evicted"], 0)
-        self.assertIsNotNone(hot.find("a"))
-        hot.add("d", {"k": ONE})
-        self.assertEqual(counters["cache_nodes_evicted"], 1)
-        self.assertEqual([soul for soul in "abcd" if hot.find(soul)], ["a", "c", "d"])
-        hot.update("a", "k", ONE)
-        hot.add("e", {"k": ONE})
-        self.assertEqual([soul for soul in "abcde" if hot.find(soul)], ["c", "d", "e"])
-        self.assertEqual(counters["cache_nodes_evicted"], 2)
-        self.assertEqual(counters["cache_nodes_too_large"], 0)
+            self.add(soul, {"k": ONE})
+        self.assertEqual(self.counters["cache_nodes_evicted"], 0)
+        self.assertIsNotNone(self.hot.find("a"))
+        self.add("d", {"k": ONE})
+        self.assertEqual(self.counters["cache_nodes_evicted"], 1)
+        self.assertEqual(self.there("abcd"), "acd")
+        self.hot.remember_answer("a", b"{}", 8)
+        self.add("e", {"k": ONE})
+        self.assertEqual(self.there("abcde"), "cde")
+        self.assertEqual(self.counters["cache_nodes_evicted"], 2)
+        self.assertEqual(self.counters["cache_nodes_too_large"], 0)
 
     def test_bound_by_growth(self) -> None:
-        """Growing cells and answers push others out as new nodes do."""
-        hot, counters = hot_nodes(Limits(cache_bytes=3 * NODE_SIZE))
+        """Cells that are looked at, and that grow, push others out as new nodes do."""
+        apart = size_apart({"k": ONE}) + len(answer({"k": ONE}))
+        self.begin(Limits(cache_bytes=2 * NODE_SIZE + apart - 1))
         for soul in "abc":
-            hot.add(soul, {"k": ONE})
-        hot.update("c", "k", (1.0, b"1" * 10))
-        self.assertEqual([soul for soul in "abc" if hot.find(soul)], ["b", "c"])
-        hot.remember_answer("c", b"x" * NODE_SIZE, 1)
-        self.assertEqual([soul for soul in "abc" if hot.find(soul)], ["c"])
-        self.assertEqual(counters["cache_nodes_evicted"], 2)
+            self.add(soul, {"k": ONE})
+        self.assertEqual((True, ONE), self.hot.known("c", "k"))
+        self.assertEqual(self.there("abc"), "bc")
+        self.hot.update("c", "k", text(2 * NODE_SIZE))
+        self.assertEqual(self.there("abc"), "c")
+        self.assertEqual(self.counters["cache_nodes_evicted"], 2)
+
+    def test_room(self) -> None:
+        """What else needs memory pushes nodes out, but leaves them half of L{Limits.cache_bytes}."""
+        self.begin(Limits(cache_bytes=8 * NODE_SIZE))
+        for soul in "abcdefgh":
+            self.add(soul, {"k": ONE})
+        self.hot.leave_room(0)
+        self.assertEqual(8, len(self.hot))
+        self.hot.leave_room(NODE_SIZE)
+        self.assertEqual(7, len(self.hot))
+        self.add("a", {"k": ONE})
+        self.assertEqual(7, len(self.hot))
+        self.hot.leave_room(1_000 * NODE_SIZE)
+        self.assertEqual(self.there("abcdefgh"), "afgh")
+        self.assertEqual(5, self.counters["cache_nodes_evicted"])
+        self.hot.leave_room(0)
+        for soul in "bcde":
+            self.add(soul, {"k": ONE})
+        self.assertEqual(8, len(self.hot))
 
     def test_node_bound(self) -> None:
         """A node of more than L{Limits.cache_node_bytes} is not kept and is counted."""
-        limits = Limits(cache_node_bytes=NODE_SIZE + 100)
-        big = (1.0, b"1" * 102)
-        hot, counters = hot_nodes(limits)
-        hot.add("s", {"k": (1.0, b"1" * 101)})
-        self.assertIsNotNone(hot.find("s"))
-        hot.add("s", {"k": big})
-        self.assertIsNone(hot.find("s"))
-        hot.add("s", {"k": ONE})
-        hot.update("s", "k", big)
-        self.assertIsNone(hot.find("s"))
-        hot.add("s", {"k": ONE})
-        hot.update("s", "l", ONE)
-        self.assertIsNone(hot.find("s"))
-        hot.add("s", {"k": ONE})
-        hot.remember_answer("s", b"x" * 101, 1)
-        self.assertIsNone(hot.find("s"))
-        self.assertEqual(counters["cache_nodes_too_large"], 4)
-        self.assertEqual(counters["cache_nodes_evicted"], 0)
-        self.assertEqual((len(hot), hot.size), (0, 0))
+        self.begin(Limits(cache_node_bytes=size_apart({"k": ONE}) + 100))
+        fits = text(99)
+        for big in ({"k": text(1_500)}, {f"k{number}": ONE for number in range(20)}):
+            self.add("s", big)
+            self.assertIsNone(self.hot.find("s"))
+        self.add("s", {"k": ONE})
+        self.hot.update("s", "k", fits)
+        self.assertIsNotNone(self.hot.find("s"))
+        self.hot.update("s", "k", text(100))
+        self.assertIsNone(self.hot.find("s"))
+        self.add("s", {"k": ONE})
+        self.hot.update("s", "l", ONE)
+        self.assertIsNone(self.hot.find("s"))
+        self.add("s", {"k": fits})
+        self.assertEqual((True, fits), self.hot.known("s", "k"))
+        self.assertIsNone(self.hot.find("s"))
+        self.assertEqual(self.counters["cache_nodes_too_large"], 5)
+        self.assertEqual(self.counters["cache_nodes_evicted"], 0)
+        self.assertEqual((len(self.hot), self.hot.size), (0, 0))
 
     @checked
     @given(
         st.lists(
             st.tuples(
-                st.sampled_from(["find", "add", "update", "answer", "drop"]),
+                st.sampled_from(["find", "known", "add", "update", "answer", "drop", "room"]),
                 st.sampled_from("abcd"),
                 st.sampled_from("klm"),
-                st.integers(0, 1_200),
+                st.integers(0, 2_500),
             ),
             max_size=60,
         ),
-        st.sampled_from([2_000, 4_000, 1_000_000]),
+        st.sampled_from([2_000, 8_000, 1_000_000]),
         st.sampled_from([1_500, 1_000_000]),
     )
     def test_any(self, course: list[tuple[str, str, str, int]], cache_bytes: int, node_bytes: int) -> None:
         """After whatever happens, sizes are what counting anew gives, bounds hold, and cells are right."""
-        hot, _ = hot_nodes(Limits(cache_bytes=cache_bytes, cache_node_bytes=node_bytes))
+        self.begin(Limits(cache_bytes=cache_bytes, cache_node_bytes=node_bytes))
         truth: dict[str, dict[str, Cell]] = {}
+        room = cache_bytes
         for verb, soul, key, size in course:
-            cell = (float(size), b"1" * size)
+            cell = (float(size), text(size)[1])
+            cells = truth.setdefault(soul, {})
             if verb == "find":
-                hot.find(soul)
+                self.hot.find(soul)
+            elif verb == "known":
+                is_hot, known = self.hot.known(soul, key)
+                self.assertEqual(known, cells.get(key) if is_hot else None)
             elif verb == "add":
-                truth.setdefault(soul, {})[key] = cell
-                hot.add(soul, dict(truth[soul]))
+                cells[key] = cell
+                self.add(soul, cells)
             elif verb == "update":
-                truth.setdefault(soul, {})[key] = cell
-                hot.update(soul, key, cell)
-            elif verb == "answer":
-                hot.remember_answer(soul, b"x" * size, size)
+                cells[key] = cell
+                self.hot.update(soul, key, cell)
+            elif verb == "answer" and cells:
+                self.hot.remember_answer(soul, answer(cells, soul), size)
+            elif verb == "drop":
+                self.hot.drop(soul)
+            elif verb == "room":
+                self.hot.leave_room(size)
+                room = max(cache_bytes - size, cache_bytes // 2)
+            self.assert_right(truth, node_bytes)
+            self.assertLessEqual(self.hot.size, room)
+
+    def assert_right(self, truth: dict[str, dict[str, Cell]], node_bytes: int) -> None:
+        """What is in memory is true, and counted."""
+        there = {soul: node for soul in "abcd" if (node := self.hot._nodes.get(soul)) is not None}
+        self.assertEqual(len(self.hot), len(there))
+        self.assertEqual(self.hot.size, sum(node.size for node in there.values()))
+        for soul, node in there.items():
+            cells = truth[soul]
+            whole = answer(cells, soul)
+            self.assertIn(node.cells, (None, cells))
+            self.assertIn(node.text, (None, whole))
+            self.assertLessEqual(node.size, node_bytes)
+            if node.cells is None:
+                self.assertEqual(node.size, HotNode({}, whole, 7).size)
             else:
-                hot.drop(soul)
-            there = {name: node for name in "abcd" if (node := hot._nodes.get(name)) is not None}
-            self.assertEqual(len(hot), len(there))
-            for name, node in there.items():
-                self.assertEqual(node.size, size_of(node))
-                self.assertEqual(node.cells, truth[name])
-                self.assertLessEqual(node.size, node_bytes)
-            self.assertEqual(hot.size, sum(node.size for node in there.values()))
-            self.assertLessEqual(hot.size, cache_bytes)
+                both = 0 if node.text is None else len(whole)
+                self.assertEqual(node.size, size_apart(cells) + both)

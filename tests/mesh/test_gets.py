@@ -45,6 +45,27 @@ class AnswerTests(SynchronousTestCase):
         self.assertNotIn("%", answer)
         self.assertIsInstance(answer["##"], int)
 
+    def test_busy(self) -> None:
+        """While a relay remembers much of what it heard, it keeps fewer nodes in memory, but some."""
+        talk = Conversation(limits=Limits(cache_bytes=200_000))
+        client = talk.connect("a")
+        for number in range(30):
+            client.say(put(f"p{number}", f"s{number}", {"x": "long" * 700}, talk.now))
+        talk.advance(2 * talk.relay.limits.dup_ms)
+        kept = []
+        for name in ("quiet", "busy", "quiet again"):
+            for number in range(1_000 if name == "busy" else 0):
+                client.say({"#": f"{name} {number}", "@": "whatever"})
+            for number in range(30):
+                client.say(get(f"{name} get {number}", f"s{number}"))
+            kept.append(talk.relay.health()["hot_nodes"])
+            talk.advance(2 * talk.relay.limits.dup_ms)
+        quiet, busy, again = kept
+        self.assertEqual(quiet, again)
+        self.assertEqual(200_000 // 2 // 6_500, busy)
+        assert isinstance(quiet, int)
+        self.assertGreater(quiet, 24)
+
     def test_property(self) -> None:
         """One property, which may be null."""
         (answer,) = self.answer(get("g", "s", "x"))
