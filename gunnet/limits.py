@@ -50,7 +50,7 @@ class Limits:
     @ivar pending_bytes: accepted values that wait for the commit; from half of it on, reading
         pauses, and at the whole of it puts are refused.
     @ivar cache_bytes: hot nodes kept in memory, together with ids, subscriptions and verified signatures;
-        these come first, but half of it is for hot nodes in any case.
+        these come first, but a third of it is for hot nodes in any case.
     @ivar cache_node_bytes: the largest node kept there.
     @ivar subscriptions: all subscriptions of all peers.
     @ivar peer_subscriptions: subscriptions of one peer.

@@ -27,14 +27,16 @@ class HotNode:
     """
     All cells of one soul: one by one, as an answer, or both.
 
+    @ivar soul: its name.
     @ivar size: roughly what it takes in memory, in bytes.
     @ivar text: the JSON text of a C{put} with the whole node; L{None} if it changed since it was asked for.
     @ivar digest: the hash of C{text}.
     """
 
-    __slots__ = ("_cells", "digest", "size", "text")
+    __slots__ = ("_cells", "digest", "size", "soul", "text")
 
-    def __init__(self, cells: dict[str, Cell], text: bytes, digest: int) -> None:
+    def __init__(self, soul: str, cells: dict[str, Cell], text: bytes, digest: int) -> None:
+        self.soul = soul
         self.size = _size_of(cells)
         self._cells: dict[str, Cell] | None = cells
         self.text: bytes | None = None
@@ -94,11 +96,11 @@ class HotNodes:
 
     def leave_room(self, taken: int) -> None:
         """
-        Of L{Limits.cache_bytes} C{taken} are in use for something else; but half of it is for nodes in any
+        Of L{Limits.cache_bytes} C{taken} are in use for something else; but a third of it is for nodes in any
         case.
         """
         whole = self._limits.cache_bytes
-        self._room = max(whole - taken, whole // 2)
+        self._room = max(whole - taken, whole // 3)
         self._evict()
 
     def find(self, soul: str) -> HotNode | None:
@@ -107,6 +109,11 @@ class HotNodes:
         if node is not None:
             self._nodes[soul] = node
         return node
+
+    def same_name(self, soul: str) -> str:
+        """C{soul}, to be kept for long: if that node is in memory, as the text that is there anyway."""
+        node = self._nodes.get(soul)
+        return soul if node is None else node.soul
 
     def known(self, soul: str, key: str) -> tuple[bool, Cell | None]:
         """(whether the node is in memory, its cell, if it has such a one)."""
@@ -128,7 +135,7 @@ class HotNodes:
         @param text: its answer, with the hash C{digest}.
         """
         self.drop(soul)
-        node = self._nodes[soul] = HotNode(cells, text, digest)
+        node = self._nodes[soul] = HotNode(soul, cells, text, digest)
         self._grow(soul, node.size, before=0)
 
     def update(self, soul: str, key: str, cell: Cell) -> None:

@@ -113,7 +113,8 @@ class Gets:
             return False
         if peer.above and not peer.bridged and peer.link is not None and peer.link.reliable:
             return False
-        return self._subscriptions.add(peer, query)
+        soul = query.soul
+        return self._subscriptions.add(peer, query, None if soul is None else self._graph.hot.same_name(soul))
 
     def serve_again(self, question: Question) -> None:
         """

@@ -306,7 +306,8 @@ class Relay:
             heard.acks += 1
             self._unacked.acked(peer, message.re, now, refused=bool(message.err))
             self.plain.hear(peer, message.re, None, now)
-            self._dup.remember(message_id, peer)
+            if not isinstance(self._dup.find(message.re), OwnQuestion):  # else it goes no further
+                self._dup.remember(message_id, peer)
             self._forward.ack(peer, message, text, digest, now)
         elif message.get:
             heard.gets += 1

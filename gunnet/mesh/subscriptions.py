@@ -57,13 +57,14 @@ class Subscriptions:
         """Roughly what they take."""
         return _SUBSCRIPTION_BYTES * self._count + self.size
 
-    def add(self, peer: Peer, query: Query) -> bool:
+    def add(self, peer: Peer, query: Query, soul: str | None = None) -> bool:
         """
         Subscribe C{peer}, unless a bound is reached: then it still gets answers, but no updates.
 
+        @param soul: that of C{query}, as a text that is in memory anyway; L{None} if there is none.
         @return: whether it is subscribed now and was not before.
         """
-        interest = _interest(query)
+        interest = _interest(query, soul)
         if interest in peer.subscriptions:
             return False
         limits = self._limits
@@ -305,8 +306,10 @@ def _has_bounds(span: Span) -> bool:
     return span.first is not None or span.last is not None
 
 
-def _interest(query: Query) -> Interest:
+def _interest(query: Query, name: str | None = None) -> Interest:
     soul, key = _selected(query)
+    if name is not None:
+        soul = name
     return soul if key is None and isinstance(soul, str) else (soul, key)
 
 

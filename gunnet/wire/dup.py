@@ -11,7 +11,7 @@ from gunnet.limits import Limits
 
 Entry = TypeVar("Entry")
 
-_ID_BYTES = 150
+_ID_BYTES = 200
 
 
 class Dup(Generic[Entry]):

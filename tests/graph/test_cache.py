@@ -28,7 +28,7 @@ def answer(cells: dict[str, Cell], soul: str = "s") -> bytes:
 
 def node_of(cells: dict[str, Cell]) -> HotNode:
     """A node that was asked for."""
-    return HotNode(cells, answer(cells), 7)
+    return HotNode("s", cells, answer(cells), 7)
 
 
 def size_apart(cells: dict[str, Cell]) -> int:
@@ -128,6 +128,15 @@ class HotNodesTests(SynchronousTestCase):
         self.assertEqual((len(self.hot), self.hot.size), (0, 0))
         self.assertEqual(dict(self.counters), {})
 
+    def test_same_name(self) -> None:
+        """A soul is kept once, however many texts of it come."""
+        self.begin()
+        first, second = (b"s" * 20).decode(), (b"s" * 20).decode()
+        self.assertIs(self.hot.same_name(first), first)
+        self.add(first, {"k": ONE})
+        self.assertIs(self.hot.same_name(second), first)
+        self.assertIs(self.hot.same_name(first), first)
+
     def test_update(self) -> None:
         """A cell goes into a node that is there, over what is there; its answer is no longer true."""
         self.begin()
@@ -193,23 +202,23 @@ class HotNodesTests(SynchronousTestCase):
         self.assertEqual(self.counters["cache_nodes_evicted"], 2)
 
     def test_room(self) -> None:
-        """What else needs memory pushes nodes out, but leaves them half of L{Limits.cache_bytes}."""
-        self.begin(Limits(cache_bytes=8 * NODE_SIZE))
-        for soul in "abcdefgh":
+        """What else needs memory pushes nodes out, but leaves them a third of L{Limits.cache_bytes}."""
+        self.begin(Limits(cache_bytes=9 * NODE_SIZE))
+        for soul in "abcdefghi":
             self.add(soul, {"k": ONE})
         self.hot.leave_room(0)
-        self.assertEqual(8, len(self.hot))
+        self.assertEqual(9, len(self.hot))
         self.hot.leave_room(NODE_SIZE)
-        self.assertEqual(7, len(self.hot))
-        self.add("a", {"k": ONE})
-        self.assertEqual(7, len(self.hot))
-        self.hot.leave_room(1_000 * NODE_SIZE)
-        self.assertEqual(self.there("abcdefgh"), "afgh")
-        self.assertEqual(5, self.counters["cache_nodes_evicted"])
-        self.hot.leave_room(0)
-        for soul in "bcde":
-            self.add(soul, {"k": ONE})
         self.assertEqual(8, len(self.hot))
+        self.add("a", {"k": ONE})
+        self.assertEqual(8, len(self.hot))
+        self.hot.leave_room(1_000 * NODE_SIZE)
+        self.assertEqual(self.there("abcdefghi"), "ahi")
+        self.assertEqual(7, self.counters["cache_nodes_evicted"])
+        self.hot.leave_room(0)
+        for soul in "bcdefg":
+            self.add(soul, {"k": ONE})
+        self.assertEqual(9, len(self.hot))
 
     def test_node_bound(self) -> None:
         """A node of more than L{Limits.cache_node_bytes} is not kept and is counted."""
@@ -272,7 +281,7 @@ class HotNodesTests(SynchronousTestCase):
                 self.hot.drop(soul)
             elif verb == "room":
                 self.hot.leave_room(size)
-                room = max(cache_bytes - size, cache_bytes // 2)
+                room = max(cache_bytes - size, cache_bytes // 3)
             self.assert_right(truth, node_bytes)
             self.assertLessEqual(self.hot.size, room)
 
@@ -288,7 +297,7 @@ class HotNodesTests(SynchronousTestCase):
             self.assertIn(node.text, (None, whole))
             self.assertLessEqual(node.size, node_bytes)
             if node.cells is None:
-                self.assertEqual(node.size, HotNode({}, whole, 7).size)
+                self.assertEqual(node.size, HotNode(soul, {}, whole, 7).size)
             else:
                 both = 0 if node.text is None else len(whole)
                 self.assertEqual(node.size, size_apart(cells) + both)

@@ -62,7 +62,7 @@ class AnswerTests(SynchronousTestCase):
             talk.advance(2 * talk.relay.limits.dup_ms)
         quiet, busy, again = kept
         self.assertEqual(quiet, again)
-        self.assertEqual(200_000 // 2 // 6_500, busy)
+        self.assertEqual(200_000 // 3 // 6_500, busy)
         assert isinstance(quiet, int)
         self.assertGreater(quiet, 24)
 
