@@ -27,34 +27,31 @@ class HotNode:
     """
     All cells of one soul: one by one, as an answer, or both.
 
-    @ivar soul: its name.
+    @ivar cells: key to cell, in no order; L{None} if there is the answer only.
     @ivar size: roughly what it takes in memory, in bytes.
     @ivar text: the JSON text of a C{put} with the whole node; L{None} if it changed since it was asked for.
     @ivar digest: the hash of C{text}.
+    @ivar soul: its name.
     """
 
-    __slots__ = ("_cells", "digest", "size", "soul", "text")
+    __slots__ = ("cells", "digest", "size", "soul", "text")
 
     def __init__(self, soul: str, cells: dict[str, Cell], text: bytes, digest: int) -> None:
         self.soul = soul
         self.size = _size_of(cells)
-        self._cells: dict[str, Cell] | None = cells
+        self.cells: dict[str, Cell] | None = cells
         self.text: bytes | None = None
         self.digest = 0
         self.answer(text, digest)
 
-    @property
-    def cells(self) -> dict[str, Cell] | None:
-        """Key to cell, in no order; L{None} if there is the answer only."""
-        return self._cells
-
     def take_apart(self) -> dict[str, Cell]:
         """Key to cell, in no order, from now on in memory."""
-        if self._cells is None:
+        cells = self.cells
+        if cells is None:
             assert self.text is not None
-            self._cells = cells_of(self.text)
-            self.size = _size_of(self._cells) + len(self.text)
-        return self._cells
+            cells = self.cells = cells_of(self.text)
+            self.size = _size_of(cells) + len(self.text)
+        return cells
 
     def put(self, key: str, cell: Cell) -> None:
         """Have one cell anew."""
@@ -73,7 +70,7 @@ class HotNode:
             self.digest = digest
             self.size += len(text)
             if self.size < BOTH_BYTES:
-                self._cells = None
+                self.cells = None
                 self.size = _NODE_BYTES + len(text)
 
 
