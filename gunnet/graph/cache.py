@@ -42,7 +42,7 @@ class HotNode:
         self.cells: dict[str, Cell] | None = cells
         self.text: bytes | None = None
         self.digest = 0
-        self.answer(text, digest)
+        self.keep_answer(text, digest)
 
     def take_apart(self) -> dict[str, Cell]:
         """Key to cell, in no order, from now on in memory."""
@@ -63,8 +63,8 @@ class HotNode:
             self.size -= len(self.text)
             self.text = None
 
-    def answer(self, text: bytes, digest: int) -> None:
-        """Have the answer; while there is one it is true."""
+    def keep_answer(self, text: bytes, digest: int) -> None:
+        """Keep the answer; one that is there is true, and stays."""
         if self.text is None:
             self.text = text
             self.digest = digest
@@ -148,7 +148,7 @@ class HotNodes:
         node = self._nodes.get(soul)
         if node is not None:
             before = node.size
-            node.answer(text, digest)
+            node.keep_answer(text, digest)
             self._grow(soul, node.size, before=before)
 
     def drop(self, soul: str) -> None:

@@ -115,7 +115,7 @@ class Forward:
                 self._answer(origin.peer, text, route, askers)
             for asker in askers:
                 if isinstance(asker, Question) and asker.digest is None:
-                    asker.has(digest)
+                    asker.got_from_others(digest)
         elif flood and news and not (message.private or message.private_too):
             return self._to_all(origin.peer, message, text)
         return []

@@ -169,7 +169,7 @@ class Gets:
         put, digest = chunk
         asked = question.digest
         if asked is None:
-            question.got(digest)
+            question.got_from_us(digest)
         elif is_hash_of(asked, put, digest):
             self._counters.count("answers_known_already")
             if question.peer.is_gunnet:

@@ -99,13 +99,13 @@ class Question:
         """Text of the hash that the asker has, or of the first answer it got."""
         return self._digest if self._answer == _NO_HASH else str(self._answer)
 
-    def has(self, digest: str | None) -> None:
-        """That is the text of the hash of the first answer that the asker got, from somebody else."""
+    def got_from_others(self, digest: str | None) -> None:
+        """The first answer that the asker got has that hash, as text."""
         self._digest = digest
 
-    def got(self, digest: int) -> None:
+    def got_from_us(self, digest: int) -> None:
         """
-        That is the hash of the first answer that the asker got, from us. As a number, for it takes no memory
+        The first answer that the asker got has that hash. It is kept as a number, for that takes no memory
         of its own then, and tens of thousands of questions are remembered.
         """
         self._answer = digest

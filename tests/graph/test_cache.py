@@ -58,7 +58,7 @@ class HotNodeTests(SynchronousTestCase):
         self.assertIsNone(node.text)
         changed = {**cells, "k": (5.0, b"2")}
         self.assertEqual(node.cells, changed)
-        node.answer(answer(changed), 8)
+        node.keep_answer(answer(changed), 8)
         self.assertEqual((node.cells, node.text, node.digest), (None, answer(changed), 8))
         self.assertEqual(node.size, whole)
         self.assertEqual(node.take_apart(), changed)
@@ -72,13 +72,13 @@ class HotNodeTests(SynchronousTestCase):
         before = node.size
         node.put("k000", (2.0, b'"other"'))
         self.assertEqual(node.size, before - len(answer(cells)))
-        node.answer(b"{}", 8)
+        node.keep_answer(b"{}", 8)
         self.assertIsNotNone(node.cells)
 
     def test_first_answer(self) -> None:
         """The answer stays while it is true."""
         node = node_of({"k": ONE})
-        node.answer(b"{}", 8)
+        node.keep_answer(b"{}", 8)
         self.assertEqual((node.text, node.digest, node.size), (answer({"k": ONE}), 7, NODE_SIZE))
 
     def test_size(self) -> None:
