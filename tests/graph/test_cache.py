@@ -175,7 +175,7 @@ class HotNodesTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """When L{Limits.cache_bytes} is passed, the node used longest ago leaves and is counted."""
-        self.begin(Limits(cache_bytes=3 * NODE_SIZE))
+        self.begin(Limits(cache_bytes=7 * NODE_SIZE // 2))
         for soul in "abc":
             self.add(soul, {"k": ONE})
         self.assertEqual(self.counters["cache_nodes_evicted"], 0)
@@ -188,6 +188,18 @@ class HotNodesTests(SynchronousTestCase):
         self.assertEqual(self.there("abcde"), "cde")
         self.assertEqual(self.counters["cache_nodes_evicted"], 2)
         self.assertEqual(self.counters["cache_nodes_too_large"], 0)
+
+    def test_some_more(self) -> None:
+        """If nodes have to go, a few more go than must, so that not each new one has to find its victim."""
+        one = HotNode("000", {}, answer({"k": ONE}, "000"), 7).size
+        self.begin(Limits(cache_bytes=200 * one))
+        for number in range(200):
+            self.add(f"{number:03}", {"k": ONE})
+        self.assertEqual((200, 0), (len(self.hot), self.counters["cache_nodes_evicted"]))
+        self.add("200", {"k": ONE})
+        self.assertEqual((196, 5), (len(self.hot), self.counters["cache_nodes_evicted"]))
+        self.assertIsNone(self.hot.find("004"))
+        self.assertIsNotNone(self.hot.find("005"))
 
     def test_bound_by_growth(self) -> None:
         """Cells that are looked at, and that grow, push others out as new nodes do."""
@@ -203,7 +215,7 @@ class HotNodesTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """What else needs memory pushes nodes out, but leaves them a third of L{Limits.cache_bytes}."""
-        self.begin(Limits(cache_bytes=9 * NODE_SIZE))
+        self.begin(Limits(cache_bytes=19 * NODE_SIZE // 2))
         for soul in "abcdefghi":
             self.add(soul, {"k": ONE})
         self.hot.leave_room(0)

@@ -77,7 +77,8 @@ class HashTests(SynchronousTestCase):
             text = case["in"]
             self.assertTrue(text.startswith(from_units(case["utf16"])))
             wide = text.encode("utf-16-le", "surrogatepass")
-            self.assertEqual(jstext.units_hash(memoryview(wide).cast("H")), case["out"])
+            self.assertEqual(jstext.hash_by_run(memoryview(wide).cast("H")), case["out"])
+            self.assertEqual(jstext.hash_by_unit(wide, 2), case["out"])
             self.assertEqual(hash_of(text), case["out"])
             if not any("\ud800" <= letter <= "\udfff" for letter in text):
                 self.assertEqual(jstext.string_hash(text.encode("utf-8")), case["out"])
@@ -100,7 +101,13 @@ class HashTests(SynchronousTestCase):
     def test_as_by_hand(self, text: str, times: int) -> None:
         """Any text has the hash that adding unit by unit gives."""
         quoted = jstext.string(text * times)
-        self.assertEqual(jstext.string_hash(quoted), hash_of(quoted.decode("utf-8")))
+        by_hand = hash_of(quoted.decode("utf-8"))
+        self.assertEqual(jstext.string_hash(quoted), by_hand)
+        wide = quoted.decode("utf-8").encode("utf-16-le")
+        self.assertEqual(jstext.hash_by_unit(wide, 2), by_hand)
+        self.assertEqual(jstext.hash_by_run(memoryview(wide).cast("H")), by_hand)
+        if quoted.isascii():
+            self.assertEqual([by_hand] * 2, [jstext.hash_by_unit(quoted, 1), jstext.hash_by_run(quoted)])
 
 
 class PutHashTests(SynchronousTestCase):
