@@ -23,8 +23,8 @@ HOT = {
     "gunnet/wire": "dup ids jstext message",
     "gunnet/graph": "answer cache deferred expiry ham lex merge node",
     "gunnet/mesh": (
-        "askback axe behind checks commits flood forward gets group heard inboxes interest outbox pace peers"
-        " put_messages puts questions relay routes subscriptions turn unacked wanted"
+        "askback axe behind checks commits flood forward gets group hashes heard inboxes interest outbox pace"
+        " peers put_messages puts questions relay routes subscriptions turn unacked wanted"
     ),
     "gunnet/store": "records",
     "gunnet/transport": "text_frames",

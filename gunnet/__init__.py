@@ -21,11 +21,10 @@ The core decides. It reads no clock, throws no dice and opens nothing:
     stand in the graph of a user), C{firewall} (what may stand where), C{encryption}, C{hashing}, C{users}
     (accounts), C{keys}, C{pairs}.
   - L{gunnet.mesh}: who hears it. C{peer} (one peer's life), C{peers} (the table, and saying things),
-    C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback} and C{behind} (of clients that were
-    cut off), C{put_messages}, C{checks} (whether they may stand), C{pace} (and that others do not wait for
-    that), C{asks} (what the operator says),
-    C{writers} (and not too fast, by C{buckets}), C{quotas} (how much there may be), C{puts}, C{commits},
-    C{gets},
+    C{outbox} (packing), C{subscriptions}, C{axe} (updates), C{askback}, C{hashes} and C{behind} (of clients
+    that were cut off), C{put_messages}, C{checks} (whether they may stand), C{pace} (and that others do not
+    wait for that), C{asks} (what the operator says), C{writers} (and not too fast, by C{buckets}), C{quotas}
+    (how much there may be), C{puts}, C{commits}, C{gets},
     C{questions} (asking others), C{interest} (what the relays above are to keep us up to date about),
     C{unanswered}, C{wanted} (whether a client wants what relays want of one another), C{forward} (acks and
     answers on their way back), C{routes} (what is kept for that), C{gossip} and C{urls} (relays that others

@@ -100,6 +100,15 @@ def _read_fast(text: bytes) -> list[PutCell]:
     return cells
 
 
+def has_links(text: bytes) -> bool:
+    """
+    Whether a value of a node is a link.
+
+    @param text: the JSON text of a C{put} with one node, as L{gunnet.graph.answer.render} makes it.
+    """
+    return text.count(b'{"#":') > 1  # one is that of the node itself, and in a string the quotes are escaped
+
+
 def linked_soul(value: bytes) -> str | None:
     """
     The soul that a value leads to.

@@ -25,28 +25,18 @@ memory of the client does.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 
 from msgspec.structs import replace
 
 from gunnet.counters import Counters
-from gunnet.graph.answer import (
-    CLIENT_NAMES,
-    Selection,
-    digest_without_yson,
-    digests_from_memory,
-    in_order,
-    is_hash_of,
-    render,
-)
-from gunnet.graph.expiry import lifetime
-from gunnet.graph.ham import Cell
+from gunnet.graph.answer import Selection, in_order, is_hash_of, render
 from gunnet.graph.lex import Query, Span, write_get
 from gunnet.graph.merge import Graph
-from gunnet.graph.node import linked_soul, read_put
+from gunnet.graph.node import has_links, linked_soul, read_put
 from gunnet.limits import Limits
 from gunnet.mesh.behind import Souls, Standing
+from gunnet.mesh.hashes import hashes_of
 from gunnet.mesh.interest import Interest
 from gunnet.mesh.peer import Peer
 from gunnet.mesh.peers import Peers
@@ -99,23 +89,6 @@ class _Waiting:
         self.question = OwnQuestion(peer)
         self.at = at
         self.tasks: deque[tuple[_Task, Query]] = deque()
-
-
-@dataclass(slots=True)
-class _Known:
-    """
-    What we would answer.
-
-    @ivar digest: the hash of it; L{None} if there is none that a client could tell.
-    @ivar parts: hashes of parts of it.
-    @ivar least: of a whole node, the property with the shortest value.
-    @ivar size: how many bytes had to be read.
-    """
-
-    digest: int | None = None
-    parts: tuple[int, ...] = ()
-    least: str | None = None
-    size: int = 0
 
 
 class AskBack:
@@ -320,7 +293,7 @@ class AskBack:
         @return: how many bytes had to be read for it.
         """
         peer = waiting.peer
-        known = self._known(query)
+        known = hashes_of(self._graph, query, self._limits, self._counters, is_held=is_held)
         question_id = self._new_question(waiting.question)
         name = question_id.encode()
         for digest in known.parts:
@@ -341,32 +314,6 @@ class AskBack:
         self._dup.remember(question_id, question)
         return question_id
 
-    def _known(self, query: Query) -> _Known:
-        selection = Selection(self._graph, query)
-        cells: list[tuple[str, Cell]] = []
-        digests: list[int] = []
-        try:
-            chunk = selection.chunk(self._limits.answer_bytes)
-            if chunk is None:
-                return _Known()
-            if query.is_whole_node and query.soul is not None and selection.ended:
-                cells = list(self._graph.cells(query.soul))
-                if len(cells) >= CLIENT_NAMES or lifetime(query.soul) is not None:
-                    digests = digests_from_memory(query.soul, cells)  # else the chunk's own is the only one
-        except StoreError:
-            self._counters.count("store_reads_failed")
-            return _Known()
-        if not selection.ended:
-            return _Known(size=len(chunk[0]))
-        digest = digest_without_yson(*chunk)
-        least = min(cells, key=lambda cell: len(cell[1][1]), default=None)
-        return _Known(
-            digest,
-            tuple([other for other in digests if other != digest]),
-            None if least is None else least[0],
-            len(chunk[0]),
-        )
-
     def _follow_links(self, peer: Peer, query: Query, now: float) -> int:
         """
         Follow the links in a node, or in a property of it, that stand here; in a long one, later on from
@@ -375,6 +322,9 @@ class AskBack:
         @return: how many bytes had to be read for it.
         """
         soul = query.soul or ""
+        node = self._graph.node(soul) if query.is_whole_node else None
+        if node is not None and node.text is not None and not has_links(node.text):
+            return len(node.text)
         size = 0
         try:
             if query.key is not None:
