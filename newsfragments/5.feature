@@ -4,7 +4,7 @@ Whole text frames no longer go through Autobahn, frames go straight to the socke
 Links that are gone leave no garbage. Signed puts make way for unsigned ones (``docs/security.md``).
 An idle connection takes 3.3 KiB of memory in place of 14.3.
 Where a C compiler is there, the hot modules are compiled into the wheel: 1.4 times the puts and gets per second. ``GUNNET_COMPILE=0`` leaves it at pure Python.
-Pages of the data file that were read are given back to the system beyond 8 MiB: 126 MiB after a million puts in place of 174.
+Pages of the data file that were read are given back to the system beyond 8 MiB: 123 MiB after a million puts in place of 174.
 Who is to know a change is found out once for all changes of a turn, so that one writer reaches 50 subscribers one and a half times as fast; and a put takes a third less of the processor.
 Hot nodes and what is remembered of gets take less memory (13 MiB for 30,000 gets in place of 43); ids, subscriptions and verified signatures count among ``cache_bytes``, now 24 MiB. In half an hour of
 clients that come and go memory comes to 110 MiB, where it came to 136. Pages of the data file that were read are looked at twice a second.

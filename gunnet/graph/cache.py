@@ -16,6 +16,9 @@ _NODE_BYTES = 250
 _CELLS_BYTES = 350
 _CELL_BYTES = 200
 
+_NODES_SHARE = 3
+"""One such part of L{Limits.cache_bytes} is for nodes, whatever else needs memory."""
+
 _SLACK = 64
 """One such part of the room is left when nodes had to go."""
 
@@ -100,7 +103,7 @@ class HotNodes:
         case.
         """
         whole = self._limits.cache_bytes
-        self._room = max(whole - taken, whole // 3)
+        self._room = max(whole - taken, whole // _NODES_SHARE)
         self._evict()
 
     def find(self, soul: str) -> HotNode | None:
@@ -165,8 +168,7 @@ class HotNodes:
         if size > self._limits.cache_node_bytes:
             self.drop(soul)
             self._counters.count("cache_nodes_too_large")
-        if self.size > self._room:
-            self._evict()
+        self._evict()
 
     def _evict(self) -> None:
         """

@@ -64,19 +64,22 @@ class Subscriptions:
         @param soul: that of C{query}, as a text that is in memory anyway; L{None} if there is none.
         @return: whether it is subscribed now and was not before.
         """
-        interest = _interest(query, soul)
+        selected, key = _selected(query)
+        if soul is not None:
+            selected = soul
+        interest = _interest(selected, key)
         if interest in peer.subscriptions:
             return False
         limits = self._limits
-        size = _size(interest)
+        size = _length(selected) + _length(key)
         if len(peer.subscriptions) >= limits.peer_subscriptions:
             self._counters.count("peer_subscriptions_refused")
         elif self._count >= limits.subscriptions or self.size + size > limits.subscription_bytes:
             self._counters.count("subscriptions_refused")
-        elif not self._has_room(*_names(interest)):
+        elif not self._has_room(selected, key):
             self._counters.count("spans_refused")
         else:
-            self._enter(peer, *_names(interest))
+            self._enter(peer, selected, key)
             peer.subscriptions[interest] = None
             self._count += 1
             self.size += size
@@ -149,7 +152,7 @@ class Subscriptions:
 
         @return: whether it was subscribed to exactly that.
         """
-        interest = _interest(query)
+        interest = _interest(*_selected(query))
         if interest not in peer.subscriptions:
             return False
         del peer.subscriptions[interest]
@@ -164,9 +167,9 @@ class Subscriptions:
         self._alone.pop(peer, None)
 
     def _leave(self, peer: Peer, interest: Interest) -> None:
-        soul, key = _names(interest)
+        soul, key = (interest, None) if isinstance(interest, str) else interest
         self._count -= 1
-        self.size -= _size(interest)
+        self.size -= _length(soul) + _length(key)
         table = self._table(soul, key)
         if table is not None and len(table) > 1:
             del table[peer]
@@ -306,19 +309,12 @@ def _has_bounds(span: Span) -> bool:
     return span.first is not None or span.last is not None
 
 
-def _interest(query: Query, name: str | None = None) -> Interest:
-    soul, key = _selected(query)
-    if name is not None:
-        soul = name
+def _interest(soul: str | Span, key: str | Span | None) -> Interest:
     return soul if key is None and isinstance(soul, str) else (soul, key)
 
 
-def _names(interest: Interest) -> tuple[str | Span, str | Span | None]:
-    """(the soul or souls, the key or keys); no keys for all of them."""
-    return (interest, None) if isinstance(interest, str) else interest
-
-
 def _selected(query: Query) -> tuple[str | Span, str | Span | None]:
+    """(the soul or souls, the key or keys; L{None} for all of them)."""
     soul: str | Span = query.souls if query.soul is None else query.soul
     if query.key is not None:
         return soul, query.key
@@ -330,11 +326,6 @@ def _query(soul: str | Span, key: str | Span | None) -> Query:
     if isinstance(key, Span):
         return Query(name, souls, keys=key)
     return Query(name, souls, key)
-
-
-def _size(interest: Interest) -> int:
-    soul, key = _names(interest)
-    return _length(soul) + _length(key)
 
 
 def _length(name: str | Span | None) -> int:

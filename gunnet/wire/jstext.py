@@ -294,4 +294,5 @@ def _signed(total: int) -> int:
     return total - 0x100000000 if total >= 0x80000000 else total
 
 
+# Functions of a compiled module are not Python's own.
 _COMPILED = not isinstance(string_hash, FunctionType)
